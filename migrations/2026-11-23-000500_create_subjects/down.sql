@@ -1,0 +1,1 @@
+DROP TABLE subject_merges, subject_events, subject_names, subject_identifiers, subjects;
