@@ -38,7 +38,7 @@ CREATE TABLE batch_files (
     body_sha256 bytea NOT NULL,
     size_bytes bigint NOT NULL,
     spool_name text NOT NULL,
-    columns jsonb NOT NULL,
+    header jsonb NOT NULL,
     rows_total bigint,
     rows_done bigint NOT NULL DEFAULT 0,
     accepted bigint NOT NULL DEFAULT 0,
@@ -70,7 +70,7 @@ COMMENT ON COLUMN batch_files.encoding IS 'utf-8 or gb18030, text formats only';
 COMMENT ON COLUMN batch_files.body_sha256 IS 'Hash of the file as sent, by which the same file is recognised';
 COMMENT ON COLUMN batch_files.size_bytes IS 'Size as sent';
 COMMENT ON COLUMN batch_files.spool_name IS 'Name in the spool folder';
-COMMENT ON COLUMN batch_files.columns IS 'How its columns were recognised';
+COMMENT ON COLUMN batch_files.header IS 'How its columns were recognised';
 COMMENT ON COLUMN batch_files.rows_total IS 'Data rows in it, known once it was read through';
 COMMENT ON COLUMN batch_files.rows_done IS 'Data rows with a committed verdict; loading resumes after them';
 COMMENT ON COLUMN batch_files.accepted IS 'Rows accepted without a remark';

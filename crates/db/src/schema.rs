@@ -121,7 +121,7 @@ diesel::table! {
         body_sha256 -> Bytea,
         size_bytes -> Int8,
         spool_name -> Text,
-        columns -> Jsonb,
+        header -> Jsonb,
         rows_total -> Nullable<Int8>,
         rows_done -> Int8,
         accepted -> Int8,

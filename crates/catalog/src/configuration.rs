@@ -1,0 +1,139 @@
+//! What is in force, parsed once and shared: items, code sets, rules, the disclosure table. A snapshot never changes; the handle swaps it
+//! when `config apply` brought a newer revision.
+
+use crate::disclosure::Table;
+use crate::model::{CodeSet, FieldType, Item, SubjectKind};
+use crate::store;
+use chrono::NaiveDate;
+use credence_core::identifiers::uscc::{Uscc, UsccRules};
+use credence_core::problem::{Problem, Result};
+use credence_db::Db;
+use credence_rulebook::{CalendarYear, Rule, Rulebook};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// An item and the version under which the database holds it.
+#[derive(Debug, Clone)]
+pub struct VersionedItem {
+    /// Version.
+    pub version: i32,
+    /// The item.
+    pub item: Item,
+}
+
+/// A snapshot of everything `config apply` brought.
+#[derive(Debug, Default)]
+pub struct Configuration {
+    /// Highest revision in it.
+    pub revision: i64,
+    /// Items by code.
+    pub items: BTreeMap<String, Arc<VersionedItem>>,
+    /// Code sets by code.
+    pub code_sets: BTreeMap<String, CodeSet>,
+    /// Rules and calendar.
+    pub rulebook: Rulebook,
+    /// Who sees what.
+    pub disclosure: Table,
+}
+
+impl Configuration {
+    /// Reads the newest version of everything.
+    pub async fn load(db: &Db) -> Result<Self> {
+        let mut conn = db.read().await?;
+        let documents = store::current(&mut conn).await?;
+        fn parse<T: DeserializeOwned>(document: &store::Stored) -> Result<T> {
+            T::deserialize(&document.body).map_err(|e| Problem::internal(format!("{} {}: {e}", document.kind, document.code)))
+        }
+        let mut configuration = Self::default();
+        let (mut rules, mut years): (Vec<Rule>, Vec<CalendarYear>) = Default::default();
+        for document in &documents {
+            configuration.revision = configuration.revision.max(document.revision);
+            match document.kind.as_str() {
+                "catalog_item" => {
+                    let item = VersionedItem { version: document.version, item: parse(document)? };
+                    configuration.items.insert(document.code.clone(), Arc::new(item));
+                }
+                "code_set" => {
+                    configuration.code_sets.insert(document.code.clone(), parse(document)?);
+                }
+                "rule" => rules.push(parse(document)?),
+                "calendar" => years.push(parse(document)?),
+                "disclosure" => configuration.disclosure = parse(document)?,
+                other => return Err(Problem::internal(format!("unknown kind of configuration document: {other}"))),
+            }
+        }
+        configuration.rulebook = Rulebook::new(rules, years);
+        Ok(configuration)
+    }
+
+    /// The item in force on a day.
+    pub fn item(&self, code: &str, on: NaiveDate) -> Option<&Arc<VersionedItem>> {
+        self.items.get(code).filter(|v| v.item.in_force(on))
+    }
+
+    /// How codes are judged on a day.
+    pub fn uscc_rules(&self, on: NaiveDate, quarantine_if_warnings: usize) -> UsccRules {
+        let areas = self.rulebook.rule("id.uscc.areas", on).and_then(|r| r.value.as_array());
+        UsccRules {
+            placeholders: self.rulebook.texts("id.uscc.placeholders", on).into_iter().map(str::to_owned).collect(),
+            areas: areas.into_iter().flatten().filter_map(|v| v.as_u64().and_then(|n| u32::try_from(n).ok())).collect(),
+            quarantine_if_warnings,
+        }
+    }
+
+    /// Kind of subject a code belongs to, by its first two characters; what the table does not know is an other organisation.
+    pub fn kind_of(&self, uscc: &Uscc, on: NaiveDate) -> SubjectKind {
+        let table = self.rulebook.texts("subject.kind_by_category", on);
+        table
+            .iter()
+            .filter_map(|line| line.split_once('='))
+            .find(|(category, _)| *category == uscc.category())
+            .and_then(|(_, kind)| SubjectKind::from_code(kind))
+            .unwrap_or(SubjectKind::OtherOrganisation)
+    }
+
+    /// Kind of subject its registered type tells (合伙企业, 分公司 …), where it does.
+    pub fn kind_by_entity_type(&self, entity_type: &str, on: NaiveDate) -> Option<SubjectKind> {
+        let table = self.rulebook.texts("subject.kind_by_entity_type", on);
+        table
+            .iter()
+            .filter_map(|line| line.split_once('='))
+            .find(|(part, _)| entity_type.contains(part))
+            .and_then(|(_, kind)| SubjectKind::from_code(kind))
+    }
+
+    /// Whether any field of the item holds document numbers of persons.
+    pub fn holds_person_numbers(item: &Item) -> bool {
+        item.fields.iter().any(|f| matches!(f.of_type, FieldType::PersonDocument | FieldType::AnySubjectCode))
+    }
+}
+
+/// The shared snapshot.
+#[derive(Clone, Default)]
+pub struct ConfigurationHandle(Arc<RwLock<Arc<Configuration>>>);
+
+impl ConfigurationHandle {
+    /// Loads the first snapshot.
+    pub async fn load(db: &Db) -> Result<Self> {
+        Ok(Self(Arc::new(RwLock::new(Arc::new(Configuration::load(db).await?)))))
+    }
+
+    /// The snapshot as it is.
+    pub fn get(&self) -> Arc<Configuration> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The snapshot after making sure that it is the newest: one small query, and a load when there is something newer.
+    pub async fn fresh(&self, db: &Db) -> Result<Arc<Configuration>> {
+        let known = self.get();
+        let newest = store::revision(&mut *db.read().await?).await?;
+        if newest == known.revision {
+            return Ok(known);
+        }
+        let loaded = Arc::new(Configuration::load(db).await?);
+        tracing::info!(config.revision = loaded.revision, "configuration loaded");
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&loaded);
+        Ok(loaded)
+    }
+}

@@ -1,0 +1,368 @@
+//! The one door (invariant 6). Every value that leaves the platform passes [`Door`], which knows the viewer, the purpose and the field's
+//! class. What it does is a table, `config/disclosure.toml`; widening disclosure is changing the table, never going around the door.
+//!
+//! The door is asked three times: [`Door::scope`] tells a store which statements to fetch at all (so that a count can never tell what an
+//! answer may not), [`Door::sight`] judges one statement, [`Door::value`] one field.
+
+use crate::model::{DisclosureClass, Field, FieldType, Item, RecordState, Role};
+use chrono::NaiveDate;
+use credence_core::actor::{Actor, Role as ActorRole};
+use credence_core::identifiers::person;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// In which capacity somebody looks. An actor may have several; each value is shown by the one that shows most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capacity {
+    /// Anybody.
+    Public,
+    /// The subject itself.
+    Subject,
+    /// The agency that provided the statement.
+    Provider,
+    /// An agency on duty.
+    Agency,
+    /// The service hall.
+    Clerk,
+    /// The credit office.
+    CreditOffice,
+    /// The auditor.
+    Auditor,
+}
+
+/// How much of a value is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Show {
+    /// Nothing.
+    #[default]
+    None,
+    /// With its identifying part covered.
+    Masked,
+    /// As it is.
+    Full,
+}
+
+/// What a statement is about, as far as disclosure cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// A legal entity or other organisation.
+    Organisation,
+    /// A natural person.
+    Person,
+}
+
+/// What must be at hand for a line of the table to apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Need {
+    /// The caller states a purpose.
+    Purpose,
+    /// The caller names the subject's written authorisation.
+    Authorisation,
+    /// The item rests on a law that makes rows about persons public.
+    PersonPublicBasis,
+}
+
+/// Whose statements a line covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// Any agency's.
+    #[default]
+    Any,
+    /// Those of agencies above and below the viewer's region.
+    Lineage,
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    /// In which capacity.
+    pub viewer: Capacity,
+    /// About whom.
+    pub about: About,
+    /// Values of which class.
+    pub class: DisclosureClass,
+    /// How much.
+    pub show: Show,
+    /// On what conditions.
+    #[serde(default)]
+    pub needs: Vec<Need>,
+    /// Whose statements.
+    #[serde(default)]
+    pub reach: Reach,
+    /// Law and article.
+    pub basis: String,
+}
+
+/// What a capacity may see of a statement's life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Life {
+    /// States of records shown.
+    pub states: Vec<RecordState>,
+    /// Whether versions that were replaced since are shown when a past day is asked for.
+    pub past_versions: bool,
+    /// Whether statements are shown after their publicity period.
+    pub after_publicity: bool,
+}
+
+/// The table.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// By capacity.
+    pub life: BTreeMap<Capacity, Life>,
+    /// What is not listed is not shown.
+    pub lines: Vec<Line>,
+}
+
+/// Who looks, and what they said.
+#[derive(Debug, Clone)]
+pub struct Viewer {
+    capacities: Vec<Capacity>,
+    agency: Option<Uuid>,
+    lineage: Vec<Uuid>,
+    purpose: bool,
+    authorisation: bool,
+}
+
+impl Viewer {
+    /// Anybody.
+    pub fn public() -> Self {
+        Self { capacities: vec![Capacity::Public], agency: None, lineage: Vec::new(), purpose: false, authorisation: false }
+    }
+
+    /// A logged-in viewer. `lineage` are the agencies above and below its region; `own` says that it looks at a subject it is bound to.
+    pub fn of(actor: &Actor, lineage: Vec<Uuid>, own: bool, purpose: Option<&str>, authorisation: Option<&str>) -> Self {
+        let mut capacities = vec![Capacity::Public];
+        for role in &actor.roles {
+            match role {
+                ActorRole::Provider | ActorRole::Consumer => capacities.push(Capacity::Agency),
+                ActorRole::Clerk => capacities.push(Capacity::Clerk),
+                ActorRole::CreditOffice => capacities.push(Capacity::CreditOffice),
+                ActorRole::Auditor => capacities.push(Capacity::Auditor),
+                ActorRole::Subject if own => capacities.push(Capacity::Subject),
+                ActorRole::Subject | ActorRole::PlatformAdmin | ActorRole::SecurityAdmin => {}
+            }
+        }
+        let given = |text: Option<&str>| text.is_some_and(|t| !t.trim().is_empty());
+        Self { capacities, agency: actor.agency.map(|a| a.0), lineage, purpose: given(purpose), authorisation: given(authorisation) }
+    }
+}
+
+/// What disclosure needs to know of a statement.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// About whom.
+    pub about: About,
+    /// Provided by.
+    pub agency: Uuid,
+    /// State of this version.
+    pub state: RecordState,
+    /// Last day it is public, where its provider set one.
+    pub public_until: Option<NaiveDate>,
+    /// Whether this version is the present one.
+    pub current: bool,
+}
+
+/// What a store may fetch and count for a viewer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Items visible whoever provided them.
+    pub items: Vec<String>,
+    /// Items visible from the agencies of `lineage` only.
+    pub lineage_items: Vec<String>,
+    /// Those agencies.
+    pub lineage: Vec<Uuid>,
+    /// States of records.
+    pub states: Vec<&'static str>,
+    /// Only present versions.
+    pub current_only: bool,
+    /// Only statements whose publicity period includes this day.
+    pub public_on: Option<NaiveDate>,
+}
+
+/// How one statement is seen.
+#[derive(Debug, Clone)]
+pub struct Sight {
+    by_class: BTreeMap<DisclosureClass, Show>,
+    about: About,
+}
+
+impl Sight {
+    /// How much is shown of values of a class.
+    pub fn level(&self, class: DisclosureClass) -> Show {
+        self.by_class.get(&class).copied().unwrap_or_default()
+    }
+}
+
+const CLASSES: [DisclosureClass; 4] = [DisclosureClass::Public, DisclosureClass::GovShared, DisclosureClass::Authorised, DisclosureClass::Sealed];
+
+/// The door, opened for one viewer on one day.
+#[derive(Debug, Clone)]
+pub struct Door<'a> {
+    table: &'a Table,
+    viewer: &'a Viewer,
+    today: NaiveDate,
+}
+
+impl<'a> Door<'a> {
+    /// Opens the door. `today` is the real day, not the day asked about: what may be seen is decided by now.
+    pub fn open(table: &'a Table, viewer: &'a Viewer, today: NaiveDate) -> Self {
+        Self { table, viewer, today }
+    }
+
+    fn level(&self, item: &Item, about: About, class: DisclosureClass, agency: Option<Uuid>) -> Show {
+        self.table
+            .lines
+            .iter()
+            .filter(|line| line.about == about && line.class == class)
+            .filter(|line| match line.viewer {
+                Capacity::Provider => self.viewer.agency.is_some() && agency == self.viewer.agency,
+                capacity => self.viewer.capacities.contains(&capacity),
+            })
+            .filter(|line| line.reach == Reach::Any || agency.is_some_and(|a| self.viewer.lineage.contains(&a)))
+            .filter(|line| {
+                line.needs.iter().all(|need| match need {
+                    Need::Purpose => self.viewer.purpose,
+                    Need::Authorisation => self.viewer.authorisation,
+                    Need::PersonPublicBasis => item.person_public_basis.is_some(),
+                })
+            })
+            .map(|line| line.show)
+            .max()
+            .unwrap_or_default()
+    }
+
+    fn life(&self) -> (Vec<RecordState>, bool, bool) {
+        let lives = self.table.life.iter().filter(|(capacity, _)| self.viewer.capacities.contains(capacity)).map(|(_, life)| life);
+        lives.fold((Vec::new(), false, false), |(mut states, past, after), life| {
+            states.extend(life.states.iter().filter(|s| !states.contains(s)).copied().collect::<Vec<_>>());
+            (states, past || life.past_versions, after || life.after_publicity)
+        })
+    }
+
+    /// What may be fetched and counted at all about subjects of this sort.
+    pub fn scope<'i>(&self, items: impl IntoIterator<Item = &'i Item>, about: About) -> Scope {
+        let (states, past_versions, after_publicity) = self.life();
+        let mut scope = Scope {
+            states: states.into_iter().map(RecordState::code).collect(),
+            current_only: !past_versions,
+            public_on: (!after_publicity).then_some(self.today),
+            ..Scope::default()
+        };
+        for item in items {
+            if self.level(item, about, item.disclosure, None) > Show::None {
+                scope.items.push(item.code.clone());
+                continue;
+            }
+            let near = self.viewer.lineage.iter().chain(&self.viewer.agency).copied();
+            let visible: Vec<Uuid> = near.filter(|agency| self.level(item, about, item.disclosure, Some(*agency)) > Show::None).collect();
+            if !visible.is_empty() {
+                scope.lineage_items.push(item.code.clone());
+                scope.lineage.extend(visible);
+            }
+        }
+        scope.lineage.sort_unstable();
+        scope.lineage.dedup();
+        scope
+    }
+
+    /// How a statement is seen; `None` when this viewer may not know of it.
+    pub fn sight(&self, item: &Item, facts: &Facts) -> Option<Sight> {
+        let (states, past_versions, after_publicity) = self.life();
+        let in_time = after_publicity || facts.public_until.is_none_or(|last| self.today <= last);
+        if !states.contains(&facts.state) || !in_time || !(facts.current || past_versions) {
+            return None;
+        }
+        let by_class: BTreeMap<_, _> = CLASSES.into_iter().map(|c| (c, self.level(item, facts.about, c, Some(facts.agency)))).collect();
+        let sight = Sight { by_class, about: facts.about };
+        (sight.level(item.disclosure) > Show::None).then_some(sight)
+    }
+
+    /// What is shown of a field's value; `None` when nothing is.
+    pub fn value(&self, item: &Item, field: &Field, sight: &Sight, value: &Value) -> Option<Value> {
+        match sight.level(item.class_of(field)) {
+            Show::None => None,
+            Show::Full if field.free_text && sight.level(DisclosureClass::Sealed) < Show::Full => Some(cover_text(value)),
+            Show::Full => Some(value.clone()),
+            Show::Masked => Some(cover(field, sight.about, value)),
+        }
+    }
+}
+
+fn cover(field: &Field, about: About, value: &Value) -> Value {
+    let Some(text) = value.as_str() else { return value.clone() };
+    let is_number = matches!(field.of_type, FieldType::PersonDocument | FieldType::AnySubjectCode);
+    let is_person_name = field.role == Some(Role::LegalRepresentative) || (field.role == Some(Role::SubjectName) && about == About::Person);
+    if is_number {
+        person::mask(text).into()
+    } else if is_person_name {
+        mask_name(text).into()
+    } else {
+        cover_text(value)
+    }
+}
+
+/// `mask.name=family_name+*`: the first character and a star.
+pub fn mask_name(name: &str) -> String {
+    name.chars().next().map(|first| format!("{first}*")).unwrap_or_default()
+}
+
+/// Free text with personal numbers covered (`publicity.scan_free_text`): resident IDs as `first6_last4`, mobile numbers as `first3_last4`.
+fn cover_text(value: &Value) -> Value {
+    let Some(text) = value.as_str() else { return value.clone() };
+    let mut covered = text.to_owned();
+    for range in person::find_in_text(text) {
+        if let Some(number) = text.get(range.clone()) {
+            covered.replace_range(range, &person::mask(number));
+        }
+    }
+    cover_mobile_numbers(&covered).into()
+}
+
+fn cover_mobile_numbers(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, from) = rest.split_at(start);
+        let length = from.bytes().take_while(|b| b.is_ascii_digit() || *b == b'*').count();
+        let (run, after) = from.split_at(length);
+        out.push_str(before);
+        match (run.len(), run.starts_with('1'), run.get(1..2).is_some_and(|d| ("3".."9").contains(&d) || d == "9"), run.get(..3), run.get(7..)) {
+            (11, true, true, Some(head), Some(tail)) => {
+                out.push_str(head);
+                out.push_str("****");
+                out.push_str(tail);
+            }
+            _ => out.push_str(run),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn personal_numbers_in_free_text_are_covered() {
+        let text = Value::from("当事人（身份证11010519491231002X，电话13912345678）在91110000710925462X处，案号20240001");
+        assert_eq!(cover_text(&text), Value::from("当事人（身份证110105********002X，电话139****5678）在91110000710925462X处，案号20240001"));
+    }
+
+    #[test]
+    fn names_keep_their_first_character() {
+        assert_eq!(mask_name("欧阳示例"), "欧*");
+        assert_eq!(mask_name(""), "");
+    }
+}

@@ -1,0 +1,196 @@
+//! From a folder of TOML files to documents in the database. `credence config check` stops after [`Folder::faults`]; `apply` stores what
+//! changed, each document under the next version, all in one transaction.
+
+use crate::model::{CodeSet, Item};
+use crate::{disclosure, store};
+use chrono::{DateTime, Utc};
+use credence_audit::{Change, record};
+use credence_core::Actor;
+use credence_core::problem::{Kind, Problem, ProblemType, Result};
+use credence_db::Tx;
+use credence_rulebook::{CalendarYear, Rule, toml_json};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// The folder holds something that may not come into force.
+pub static BAD_CONFIG: ProblemType = ProblemType {
+    code: "bad_config",
+    kind: Kind::Unprocessable,
+    zh: "配置未通过检查，未作任何更改；请按 faults 逐条修改后重新应用",
+    en: "the configuration has faults and nothing was applied; mend what `faults` lists and apply again",
+};
+
+/// One document: a catalogue item, a code set, a rule, a calendar year, the disclosure table.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// `catalog_item`, `code_set`, `rule`, `calendar` or `disclosure`.
+    pub kind: &'static str,
+    /// Its code within the kind.
+    pub code: String,
+    /// The content.
+    pub body: Value,
+    /// File it came from.
+    pub file: String,
+}
+
+/// The documents of a folder.
+#[derive(Debug, Default)]
+pub struct Folder {
+    /// All of them.
+    pub documents: Vec<Document>,
+    faults: Vec<String>,
+}
+
+impl Folder {
+    /// Reads files given as (path within the folder, text). Files the program does not know by place are left alone:
+    /// `default.toml` and `regions.toml` have readers of their own.
+    pub fn read<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut folder = Self::default();
+        for (path, text) in files {
+            let Some(kind) = kind_of(path) else { continue };
+            match toml_json::document(text) {
+                Err(e) => folder.faults.push(format!("{path}: {e}")),
+                Ok(body) => folder.add(kind, path, body),
+            }
+        }
+        folder
+    }
+
+    fn add(&mut self, kind: &'static str, path: &str, body: Value) {
+        let file = path.to_owned();
+        if kind == "rule" && body.get("rules").is_some() {
+            for rule in body.get("rules").and_then(Value::as_array).into_iter().flatten() {
+                let text = |key: &str| rule.get(key).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).unwrap_or_default();
+                let code = format!("{}@{}", text("id"), text("version"));
+                self.documents.push(Document { kind, code, body: rule.clone(), file: file.clone() });
+            }
+            return;
+        }
+        let kind = if kind == "rule" { "calendar" } else { kind };
+        let key = if kind == "calendar" { "year" } else { "code" };
+        let code = match body.get(key) {
+            Some(Value::String(code)) => code.clone(),
+            Some(Value::Number(year)) => year.to_string(),
+            _ if kind == "disclosure" => "table".to_owned(),
+            _ => {
+                self.faults.push(format!("{path}: `{key}` is missing"));
+                return;
+            }
+        };
+        self.documents.push(Document { kind, code, body, file });
+    }
+
+    /// Everything wrong with the folder, each line with its file.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = self.faults.clone();
+        let mut seen: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+        for document in &self.documents {
+            if let Some(other) = seen.insert((document.kind, &document.code), &document.file) {
+                faults.push(format!("{}: {} {} is also in {other}", document.file, document.kind, document.code));
+            }
+        }
+        fn parsed<'a, T: serde::de::DeserializeOwned>(folder: &'a Folder, kind: &str, faults: &mut Vec<String>) -> Vec<(&'a Document, T)> {
+            let mut good = Vec::new();
+            for document in folder.documents.iter().filter(|d| d.kind == kind) {
+                match serde_json::from_value(document.body.clone()) {
+                    Ok(value) => good.push((document, value)),
+                    Err(e) => faults.push(format!("{}: {}: {e}", document.file, document.code)),
+                }
+            }
+            good
+        }
+        let code_sets: BTreeMap<String, CodeSet> =
+            parsed::<CodeSet>(self, "code_set", &mut faults).into_iter().map(|(d, set)| (d.code.clone(), set)).collect();
+        let rules = parsed::<Rule>(self, "rule", &mut faults);
+        for (document, rule) in &rules {
+            if rule.legal_basis.trim().is_empty() {
+                faults.push(format!("{}: {} has no legal_basis", document.file, document.code));
+            }
+        }
+        parsed::<CalendarYear>(self, "calendar", &mut faults);
+        parsed::<disclosure::Table>(self, "disclosure", &mut faults);
+        let terms = |id: &str| -> Vec<&str> {
+            rules.iter().filter(|(_, r)| r.id == id).filter_map(|(_, r)| r.value.as_array()).flatten().filter_map(Value::as_str).collect()
+        };
+        let (prohibited, consent) = (terms("prohibit.terms"), terms("prohibit.consent_terms"));
+        for (document, item) in parsed::<Item>(self, "catalog_item", &mut faults) {
+            faults.extend(item.faults(&code_sets, &prohibited, &consent).into_iter().map(|f| format!("{}: {f}", document.file)));
+            if let Some(id) = item.deadline_rule.filter(|id| !rules.iter().any(|(_, r)| r.id == *id)) {
+                faults.push(format!("{}: there is no rule {id}", document.file));
+            }
+        }
+        faults
+    }
+}
+
+fn kind_of(path: &str) -> Option<&'static str> {
+    let (folder, _) = path.strip_suffix(".toml")?.rsplit_once('/').unwrap_or(("", path));
+    match (folder, path) {
+        ("catalog", _) => Some("catalog_item"),
+        ("code-sets", _) => Some("code_set"),
+        ("rules", _) => Some("rule"),
+        (_, "disclosure.toml") => Some("disclosure"),
+        _ => None,
+    }
+}
+
+/// What an apply run did.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Applied {
+    /// The run's number; what is in force carries it or an earlier one.
+    pub revision: i64,
+    /// `kind code` of what is new.
+    pub added: Vec<String>,
+    /// `kind code` of what changed.
+    pub changed: Vec<String>,
+    /// How many were as they are.
+    pub unchanged: usize,
+    /// `kind code` of what the database has and the folder has not: it stays in force. To end an item, publish it as `retired`.
+    pub kept: Vec<String>,
+}
+
+/// Stores what changed. A folder with faults, and a rule whose value changed under the same version, change nothing.
+pub async fn apply(tx: &mut Tx<'_>, actor: &Actor, folder: &Folder, now: DateTime<Utc>) -> Result<Applied> {
+    let mut faults = folder.faults();
+    let current = store::current(tx.conn()).await?;
+    let revision = current.iter().map(|d| d.revision).max().unwrap_or(0) + 1;
+    let mut applied = Applied { revision, ..Applied::default() };
+    let mut inserts = Vec::new();
+    for document in &folder.documents {
+        let label = format!("{} {}", document.kind, document.code);
+        match current.iter().find(|d| d.kind == document.kind && d.code == document.code) {
+            Some(old) if old.body == document.body => applied.unchanged += 1,
+            Some(old) => {
+                let kept = |key: &str| old.body.get(key) == document.body.get(key);
+                if document.kind == "rule" && !(kept("value") && kept("effective_from") && kept("unit")) {
+                    faults.push(format!("{}: {} was applied with another value; decisions rest on it, so raise its version", document.file, document.code));
+                }
+                applied.changed.push(label);
+                inserts.push((document, old.version + 1));
+            }
+            None => {
+                applied.added.push(label);
+                inserts.push((document, 1));
+            }
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Problem::new(&BAD_CONFIG).with("faults", faults));
+    }
+    applied.kept = current
+        .iter()
+        .filter(|old| !folder.documents.iter().any(|d| d.kind == old.kind && d.code == old.code))
+        .map(|old| format!("{} {}", old.kind, old.code))
+        .collect();
+    if inserts.is_empty() {
+        applied.revision -= 1;
+    }
+    for (document, version) in inserts {
+        store::insert(tx.conn(), document, version, revision, &actor.label, now).await?;
+    }
+    let detail = json!({ "revision": applied.revision, "added": applied.added, "changed": applied.changed });
+    record(tx, actor, Change::new("config.apply", "configuration", Uuid::nil()).with(detail), now).await?;
+    Ok(applied)
+}
