@@ -1,0 +1,92 @@
+//! Acts on subjects over HTTP, for the credit office.
+
+use crate::model::{Event, NewEvent};
+use crate::service;
+use actix_web::{HttpResponse, post, web};
+use credence_catalog::ConfigurationHandle;
+use credence_core::Permission;
+use credence_core::clock::Clock;
+use credence_db::Db;
+use credence_web::{ApiResult, Caller, ProblemBody};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+
+/// What the handlers need.
+#[derive(Clone)]
+pub struct Subjects {
+    /// The database.
+    pub db: Db,
+    /// What is in force.
+    pub configuration: ConfigurationHandle,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Mounts the routes.
+pub fn configure(config: &mut ServiceConfig) {
+    config.service(record_subject_event).service(merge_subjects).service(unmerge_subjects);
+}
+
+/// Two subjects that are one.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct MergeRequest {
+    /// The subject that will be read through the other.
+    from_subject_id: Uuid,
+    /// The subject that stays.
+    into_subject_id: Uuid,
+    /// Why they are one.
+    reason: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct MergeView {
+    /// Id of the merge, by which it can be taken back.
+    id: Uuid,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct UnmergeRequest {
+    /// Why they are two after all.
+    reason: String,
+}
+
+/// Record what happened to a subject: 更名, 迁移, 合并, 分立, 注销, 吊销, 换码 and so on.
+#[utoipa::path(tag = "subjects", security(("token" = [])), request_body = NewEvent,
+    responses((status = 201, body = Event), (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+#[post("/subjects/{subject_id}/events")]
+async fn record_subject_event(caller: Caller, subjects: web::Data<Subjects>, id: web::Path<Uuid>, body: web::Json<NewEvent>) -> ApiResult<HttpResponse> {
+    caller.0.require(Permission::ManageSubjects)?;
+    let today = subjects.clock.today();
+    let rules = subjects.configuration.get().uscc_rules(today, 0);
+    let now = subjects.clock.now();
+    let event = subjects.db.write(async |tx| service::record_event(tx, &caller.0, *id, body.into_inner(), &rules, today, now).await).await?;
+    Ok(HttpResponse::Created().json(event))
+}
+
+/// Merge two subjects that are one. Records stay where they are; the merge can be taken back.
+#[utoipa::path(tag = "subjects", security(("token" = [])), request_body = MergeRequest,
+    responses((status = 201, body = MergeView), (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+#[post("/subject-merges")]
+async fn merge_subjects(caller: Caller, subjects: web::Data<Subjects>, body: web::Json<MergeRequest>) -> ApiResult<HttpResponse> {
+    caller.0.require(Permission::ManageSubjects)?;
+    let MergeRequest { from_subject_id, into_subject_id, reason } = body.into_inner();
+    let now = subjects.clock.now();
+    let id = subjects.db.write(async |tx| service::merge(tx, &caller.0, from_subject_id, into_subject_id, &reason, now).await).await?;
+    Ok(HttpResponse::Created().json(MergeView { id }))
+}
+
+/// Take a merge back.
+#[utoipa::path(tag = "subjects", security(("token" = [])), request_body = UnmergeRequest,
+    responses((status = 204), (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+#[post("/subject-merges/{merge_id}/unmerge")]
+async fn unmerge_subjects(caller: Caller, subjects: web::Data<Subjects>, id: web::Path<Uuid>, body: web::Json<UnmergeRequest>) -> ApiResult<HttpResponse> {
+    caller.0.require(Permission::ManageSubjects)?;
+    let now = subjects.clock.now();
+    subjects.db.write(async |tx| service::unmerge(tx, &caller.0, *id, &body.reason, now).await).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
