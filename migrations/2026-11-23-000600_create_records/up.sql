@@ -174,6 +174,7 @@ CREATE TABLE record_versions (
     valid_to date,
     public_until date,
     late boolean NOT NULL,
+    late_rule text,
     warnings jsonb,
     agency_id uuid NOT NULL,
     batch_id uuid NOT NULL,
@@ -215,6 +216,7 @@ COMMENT ON COLUMN record_versions.valid_from IS 'First day it holds';
 COMMENT ON COLUMN record_versions.valid_to IS 'Last day it holds; empty when open-ended';
 COMMENT ON COLUMN record_versions.public_until IS 'Last day it is public, as the provider sent it';
 COMMENT ON COLUMN record_versions.late IS 'Received after the deadline (迟报)';
+COMMENT ON COLUMN record_versions.late_rule IS 'Rule and version that set the deadline, e.g. feed.sgs.deadline_wd@1';
 COMMENT ON COLUMN record_versions.warnings IS 'What was odd about the row';
 COMMENT ON COLUMN record_versions.agency_id IS 'Who provided it';
 COMMENT ON COLUMN record_versions.batch_id IS 'Batch it came with';

@@ -221,6 +221,7 @@ diesel::table! {
         valid_to -> Nullable<Date>,
         public_until -> Nullable<Date>,
         late -> Bool,
+        late_rule -> Nullable<Text>,
         warnings -> Nullable<Jsonb>,
         agency_id -> Uuid,
         batch_id -> Uuid,

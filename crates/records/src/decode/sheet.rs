@@ -1,0 +1,169 @@
+//! Spreadsheets, read by `calamine` (alive, pure Rust, knows XLSX and XLS). XLSX cells are streamed; XLS has at most 65,536 rows.
+
+use super::{Format, Guard, HEADER_WITHIN_ROWS, corrupt, find_header, open};
+use crate::cell::{Cell, from_serial};
+use crate::header::{Header, Headers};
+use crate::model::{COMPRESSION_RATIO, EMPTY_FILE, FILE_TOO_LARGE};
+use calamine::{Data, DataRef, Reader, Xls, Xlsx};
+use chrono::NaiveDate;
+use credence_core::problem::{Problem, Result};
+use credence_core::settings::Ingest;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+/// A workbook is held in parts in memory, so it may unpack to less than a text.
+const UNPACKED_BYTES_MAX: u64 = 512 << 20;
+
+/// Unpacks every part into nothing, to know that the whole stays within the limits before anything is parsed.
+pub(super) fn check_zip(path: &Path, limits: &Ingest) -> Result<()> {
+    let size = open(path)?.metadata().map_err(Problem::internal)?.len();
+    let mut archive = zip::ZipArchive::new(BufReader::new(open(path)?)).map_err(|e| corrupt(0, e))?;
+    let max = limits.decompressed_bytes_max.min(UNPACKED_BYTES_MAX);
+    let ratio_max = size.saturating_mul(limits.compression_ratio_max).max(8 << 20);
+    let mut total = 0u64;
+    let mut buffer = vec![0u8; 1 << 16];
+    for at in 0..archive.len() {
+        let mut part = archive.by_index(at).map_err(|e| corrupt(0, e))?;
+        loop {
+            let n = part.read(&mut buffer).map_err(|e| corrupt(0, e))?;
+            if n == 0 {
+                break;
+            }
+            total += n as u64;
+            if total > max {
+                return Err(Problem::new(&FILE_TOO_LARGE).with("limit_bytes", max));
+            }
+            if total > ratio_max {
+                return Err(Problem::new(&COMPRESSION_RATIO).with("limit", limits.compression_ratio_max));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The recognised header of the first sheet.
+pub(super) fn header(path: &Path, format: Format, headers: &Headers<'_>, limits: &Ingest) -> Result<Header> {
+    let mut first: Vec<Vec<String>> = Vec::new();
+    walk(path, format, limits, &mut |cells| {
+        first.push(cells.iter().map(Cell::raw).collect());
+        Ok(first.len() < HEADER_WITHIN_ROWS)
+    })?;
+    if first.is_empty() {
+        return Err(Problem::new(&EMPTY_FILE));
+    }
+    Ok(find_header(&first, headers, limits)?.1)
+}
+
+/// Rows after the header.
+pub(super) fn rows(path: &Path, format: Format, expected: &Header, headers: &Headers<'_>, guard: &mut Guard<'_>) -> Result<()> {
+    let limits = guard.limits;
+    let mut before: Option<Vec<Vec<String>>> = Some(Vec::new());
+    walk(path, format, limits, &mut |cells| {
+        if let Some(titles) = &mut before {
+            titles.push(cells.iter().map(Cell::raw).collect());
+            match find_header(titles, headers, limits) {
+                Ok((_, header)) if header == *expected => before = None,
+                Ok(_) => return Err(Problem::internal("the spooled file changed under way")),
+                Err(problem) if titles.len() >= HEADER_WITHIN_ROWS => return Err(problem),
+                Err(_) => {}
+            }
+            return Ok(true);
+        }
+        let width = expected.names.len();
+        if cells.iter().skip(width).any(|c| !c.raw().trim().is_empty()) {
+            return Err(corrupt(guard.current(), format!("the row has cells beyond the header's {width} columns")));
+        }
+        cells.resize(width, Cell::Empty);
+        guard.row(cells, expected, &[])?;
+        Ok(true)
+    })
+}
+
+/// Walks the rows of the first sheet (the template's 「数据」 when there is one) until the callback says stop.
+fn walk(path: &Path, format: Format, limits: &Ingest, take: &mut dyn FnMut(&mut Vec<Cell>) -> Result<bool>) -> Result<()> {
+    let bad = |e: &dyn std::fmt::Display| corrupt(0, e);
+    let pick = |names: Vec<String>| names.iter().find(|n| *n == "数据").or(names.first()).cloned().ok_or_else(|| Problem::new(&EMPTY_FILE));
+    if format == Format::Xls {
+        let mut book: Xls<_> = Xls::new(BufReader::new(open(path)?)).map_err(|e| bad(&e))?;
+        let name = pick(book.sheet_names())?;
+        let range = book.worksheet_range(&name).map_err(|e| bad(&e))?;
+        for row in range.rows() {
+            let mut cells: Vec<Cell> = row.iter().map(owned_cell).collect();
+            if !take(&mut cells)? {
+                return Ok(());
+            }
+        }
+        return Ok(());
+    }
+    let mut book: Xlsx<_> = Xlsx::new(BufReader::new(open(path)?)).map_err(|e| bad(&e))?;
+    let name = pick(book.sheet_names())?;
+    let mut reader = book.worksheet_cells_reader(&name).map_err(|e| bad(&e))?;
+    let mut row: Option<u32> = None;
+    let mut cells: Vec<Cell> = Vec::new();
+    while let Some(cell) = reader.next_cell().map_err(|e| bad(&e))? {
+        let (r, c) = cell.get_position();
+        if row.is_some_and(|current| current != r) {
+            if !take(&mut cells)? {
+                return Ok(());
+            }
+            cells.clear();
+        }
+        row = Some(r);
+        // A stray cell far to the right must not make a row of thousands of cells.
+        let c = c as usize;
+        if c > limits.columns_max {
+            if matches!(cell.get_value(), DataRef::Empty) {
+                continue;
+            }
+            return Err(corrupt(u64::from(r) + 1, format!("there is a cell in column {}", c + 1)));
+        }
+        if cells.len() <= c {
+            cells.resize(c + 1, Cell::Empty);
+        }
+        if let Some(slot) = cells.get_mut(c) {
+            *slot = shared_cell(cell.get_value());
+        }
+    }
+    if row.is_some() {
+        take(&mut cells)?;
+    }
+    Ok(())
+}
+
+/// Shortest exact writing of a number: 18-digit codes typed as numbers have lost digits already, and show it.
+fn number(value: f64) -> Cell {
+    if value.is_finite() { Cell::Number(format!("{value}")) } else { Cell::Empty }
+}
+
+fn serial(value: f64, is_1904: bool) -> Cell {
+    let shifted = if is_1904 { value + 1462.0 } else { value };
+    from_serial(shifted).map_or_else(|| number(value), Cell::Date)
+}
+
+fn iso(text: &str) -> Cell {
+    match text.get(..10).and_then(|d| d.parse::<NaiveDate>().ok()) {
+        Some(day) => Cell::Date(day),
+        None => Cell::Text(text.to_owned()),
+    }
+}
+
+fn shared_cell(data: &DataRef<'_>) -> Cell {
+    match data {
+        DataRef::SharedString(text) => Cell::Text((*text).to_owned()),
+        other => owned_cell(&Data::from(other.clone())),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "whole numbers beyond 2^53 have lost digits in the spreadsheet before")]
+fn owned_cell(data: &Data) -> Cell {
+    match data {
+        Data::Empty => Cell::Empty,
+        Data::String(text) => Cell::Text(text.clone()),
+        Data::Float(value) => number(*value),
+        Data::Int(value) => number(*value as f64),
+        Data::Bool(value) => Cell::Text(value.to_string()),
+        Data::DateTime(value) => serial(value.as_f64(), false),
+        Data::DateTimeIso(text) => iso(text),
+        other => Cell::Text(other.to_string()),
+    }
+}
