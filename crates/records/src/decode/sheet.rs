@@ -1,7 +1,7 @@
 //! Spreadsheets, read by `calamine` (alive, pure Rust, knows XLSX and XLS). XLSX cells are streamed; XLS has at most 65,536 rows.
 
 use super::{Format, Guard, HEADER_WITHIN_ROWS, corrupt, find_header, open};
-use crate::cell::{Cell, from_serial};
+use crate::cell::Cell;
 use crate::header::{Header, Headers};
 use crate::model::{COMPRESSION_RATIO, EMPTY_FILE, FILE_TOO_LARGE};
 use calamine::{Data, DataRef, Reader, Xls, Xlsx};
@@ -135,11 +135,6 @@ fn number(value: f64) -> Cell {
     if value.is_finite() { Cell::Number(format!("{value}")) } else { Cell::Empty }
 }
 
-fn serial(value: f64, is_1904: bool) -> Cell {
-    let shifted = if is_1904 { value + 1462.0 } else { value };
-    from_serial(shifted).map_or_else(|| number(value), Cell::Date)
-}
-
 fn iso(text: &str) -> Cell {
     match text.get(..10).and_then(|d| d.parse::<NaiveDate>().ok()) {
         Some(day) => Cell::Date(day),
@@ -162,7 +157,8 @@ fn owned_cell(data: &Data) -> Cell {
         Data::Float(value) => number(*value),
         Data::Int(value) => number(*value as f64),
         Data::Bool(value) => Cell::Text(value.to_string()),
-        Data::DateTime(value) => serial(value.as_f64(), false),
+        // Both date systems (1900 and 1904) are told apart by the reader; a number outside every calendar stays a number.
+        Data::DateTime(value) => value.as_datetime().map_or_else(|| number(value.as_f64()), |at| Cell::Date(at.date())),
         Data::DateTimeIso(text) => iso(text),
         other => Cell::Text(other.to_string()),
     }
