@@ -4,5 +4,5 @@
 mod store;
 mod worker;
 
-pub use store::{NewJob, enqueue, enqueue_leased, waiting};
+pub use store::{NewJob, enqueue, enqueue_leased, finish_in_call, waiting};
 pub use worker::{Handler, Lease, Outcome, Worker};

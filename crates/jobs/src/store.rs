@@ -25,15 +25,29 @@ pub struct NewJob<'a> {
 
 /// Puts a job in the queue; with a dedup key that waits already, nothing happens.
 pub async fn enqueue(tx: &mut Tx<'_>, job: NewJob<'_>, now: DateTime<Utc>) -> Result<Uuid> {
-    insert(tx.conn(), job, now, None).await
+    insert(tx.conn(), job, now).await
 }
 
-/// Puts a job in the queue that the caller itself is about to run under `lease`; should the caller die, a worker takes it over.
-pub async fn enqueue_leased(tx: &mut Tx<'_>, job: NewJob<'_>, now: DateTime<Utc>, lease: (Uuid, DateTime<Utc>)) -> Result<Uuid> {
-    insert(tx.conn(), job, now, Some(lease)).await
+/// Puts a job in the queue that the caller itself is about to run under `lease`; should the caller die, a worker takes it over once the
+/// lease has run out.
+pub async fn enqueue_leased(tx: &mut Tx<'_>, job: NewJob<'_>, now: DateTime<Utc>, lease: Uuid, lease_for: Duration) -> Result<Uuid> {
+    let id = insert(tx.conn(), job, now).await?;
+    diesel::sql_query("UPDATE jobs SET lease_id = $2, leased_until = clock_timestamp() + make_interval(secs => $3), attempts = 1 WHERE id = $1")
+        .bind::<SqlUuid, _>(id)
+        .bind::<SqlUuid, _>(lease)
+        .bind::<diesel::sql_types::Double, _>(seconds(lease_for))
+        .execute(tx.conn())
+        .await
+        .db()?;
+    Ok(id)
 }
 
-async fn insert(conn: &mut AsyncPgConnection, job: NewJob<'_>, now: DateTime<Utc>, lease: Option<(Uuid, DateTime<Utc>)>) -> Result<Uuid> {
+/// Ends a job that the caller ran itself.
+pub async fn finish_in_call(db: &Db, job: Uuid, lease: Uuid, now: DateTime<Utc>) -> Result<()> {
+    finish(&mut *db.read().await?, job, lease, "done", None, now).await
+}
+
+async fn insert(conn: &mut AsyncPgConnection, job: NewJob<'_>, now: DateTime<Utc>) -> Result<Uuid> {
     let id = Uuid::now_v7();
     diesel::insert_into(jobs::table)
         .values((
@@ -42,9 +56,6 @@ async fn insert(conn: &mut AsyncPgConnection, job: NewJob<'_>, now: DateTime<Utc
             jobs::payload.eq(job.payload),
             jobs::dedup_key.eq(job.dedup_key),
             jobs::run_at.eq(job.run_at),
-            jobs::attempts.eq(i32::from(lease.is_some())),
-            jobs::lease_id.eq(lease.map(|(id, _)| id)),
-            jobs::leased_until.eq(lease.map(|(_, until)| until)),
             jobs::created_at.eq(now),
         ))
         .on_conflict_do_nothing()

@@ -7,4 +7,10 @@ pub mod cell;
 pub mod check;
 pub mod decode;
 pub mod header;
+pub mod jobs;
 pub mod model;
+pub mod routes;
+pub mod service;
+mod store;
+
+pub use service::Records;

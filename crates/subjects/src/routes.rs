@@ -1,12 +1,15 @@
 //! Acts on subjects over HTTP, for the credit office.
 
-use crate::model::{Event, NewEvent};
-use crate::service;
+use crate::model::{Event, NewEvent, SUBJECT_NOT_FOUND};
+use crate::{service, store};
 use actix_web::{HttpResponse, post, web};
 use credence_catalog::ConfigurationHandle;
 use credence_core::Permission;
 use credence_core::clock::Clock;
+use credence_core::problem::Problem;
 use credence_db::Db;
+use credence_identity::Identity;
+use credence_identity::model::{AccountView, NewSubjectAccount};
 use credence_web::{ApiResult, Caller, ProblemBody};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -27,7 +30,7 @@ pub struct Subjects {
 
 /// Mounts the routes.
 pub fn configure(config: &mut ServiceConfig) {
-    config.service(record_subject_event).service(merge_subjects).service(unmerge_subjects);
+    config.service(record_subject_event).service(merge_subjects).service(unmerge_subjects).service(open_subject_account);
 }
 
 /// Two subjects that are one.
@@ -89,4 +92,21 @@ async fn unmerge_subjects(caller: Caller, subjects: web::Data<Subjects>, id: web
     let now = subjects.clock.now();
     subjects.db.write(async |tx| service::unmerge(tx, &caller.0, *id, &body.reason, now).await).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Open a subject's account at the hall: the papers that were shown are recorded, sealed, and the account is bound to the subject.
+#[utoipa::path(tag = "identity", security(("token" = [])), request_body = NewSubjectAccount,
+    responses((status = 201, body = AccountView), (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+#[post("/subject-accounts")]
+async fn open_subject_account(
+    caller: Caller,
+    subjects: web::Data<Subjects>,
+    identity: web::Data<Identity>,
+    body: web::Json<NewSubjectAccount>,
+) -> ApiResult<HttpResponse> {
+    caller.0.require(Permission::OpenSubjectAccounts)?;
+    if store::find(&mut *subjects.db.read().await?, body.subject_id).await?.is_none() {
+        return Err(Problem::new(&SUBJECT_NOT_FOUND).into());
+    }
+    Ok(HttpResponse::Created().json(identity.open_subject_account(&caller.0, body.into_inner()).await?))
 }

@@ -1,0 +1,365 @@
+//! Receiving a file: it is on disk and known to the database before the sender is told so. Small files are loaded in the same call; others
+//! become a job.
+
+use super::load::{self, KeptHeader, Load};
+use super::{Records, feed};
+use crate::decode::{self, Encoding, Inspected};
+use crate::header::{Headers, Target};
+use crate::model::{BATCH_BUSY, BATCH_NOT_OPEN, Batch, Counts, FILE_TOO_LARGE, MIXED_BATCHES, RowVerdict, TOO_MANY_BATCHES, Verdict};
+use crate::store::{self, NewBatch, NewFile};
+use chrono::Duration;
+use credence_audit::{Change, record};
+use credence_catalog::configuration::VersionedItem;
+use credence_core::problem::{Problem, Result};
+use credence_core::{Actor, Permission};
+use credence_jobs::{Lease, NewJob, enqueue, enqueue_leased, finish_in_call};
+use credence_web::idempotency::{self, Key};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::io::AsyncWriteExt;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Kind of the job that loads a file.
+pub const LOAD_JOB: &str = "records.load";
+/// Files up to this size are counted in the call to see whether they are small.
+const COUNT_IN_CALL_BYTES: u64 = 8 << 20;
+/// Row verdicts that an answer holds at most; the rest is read from the batch.
+const VERDICTS_IN_ANSWER: usize = 1000;
+
+/// What the sender says about a file.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// Catalogue item.
+    pub item: String,
+    /// Form, where the item has several.
+    pub feed: Option<String>,
+    /// Encoding, where the sender knows it.
+    pub encoding: Option<Encoding>,
+    /// Columns to leave out.
+    pub ignore: Vec<String>,
+    /// Name of the file.
+    pub file_name: String,
+    /// Verdicts only.
+    pub dry_run: bool,
+}
+
+/// The answer to an upload.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Received {
+    /// The batch, with its files and counts; none after a dry run.
+    pub batch: Option<Batch>,
+    /// The very same file had been received before: this is its batch, and nothing was done.
+    pub same_file: bool,
+    /// Verdicts by row, when the file was small enough to load in the call, or for a dry run: the first of them, refused rows first.
+    pub rows: Vec<RowVerdict>,
+    /// Counts of a dry run.
+    pub counts: Option<Counts>,
+}
+
+/// A file being received.
+pub struct Spooled {
+    path: PathBuf,
+    name: String,
+    file: tokio::fs::File,
+    hash: Sha256,
+    size: u64,
+    max: u64,
+}
+
+impl Spooled {
+    /// Opens a place in the spool.
+    pub async fn create(records: &Records) -> Result<Self> {
+        let name = format!("{}.part", Uuid::now_v7().simple());
+        tokio::fs::create_dir_all(&records.spool).await.map_err(Problem::internal)?;
+        let path = records.spool.join(&name);
+        let file = tokio::fs::File::create(&path).await.map_err(Problem::internal)?;
+        Ok(Self { path, name, file, hash: Sha256::new(), size: 0, max: records.ingest.body_bytes_max })
+    }
+
+    /// Takes the next piece.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.size += bytes.len() as u64;
+        if self.size > self.max {
+            return Err(Problem::new(&FILE_TOO_LARGE).with("limit_bytes", self.max));
+        }
+        self.hash.update(bytes);
+        self.file.write_all(bytes).await.map_err(Problem::internal)
+    }
+
+    /// Removes what was received.
+    pub async fn discard(self) {
+        drop(self.file);
+        let _ = tokio::fs::remove_file(&self.path).await;
+    }
+}
+
+/// Checks that the actor may push the item at all, before its file is read.
+pub async fn authorise(records: &Records, actor: &Actor, submission: &Submission) -> Result<Arc<VersionedItem>> {
+    actor.require(Permission::SubmitRecords)?;
+    let configuration = records.configuration.fresh(&records.db).await?;
+    let item = records.item(&configuration, &submission.item, records.clock.today())?;
+    let directory = records.directory.get(&records.db, records.clock.now()).await?;
+    records.check_provider(actor, &item, &directory)?;
+    feed(&item, submission.feed.as_deref())?;
+    Ok(item)
+}
+
+/// Takes over a file that has arrived.
+pub async fn accept(records: &Records, actor: &Actor, submission: Submission, item: Arc<VersionedItem>, mut spooled: Spooled, request: &actix_web::HttpRequest) -> Result<Received> {
+    spooled.file.flush().await.map_err(Problem::internal)?;
+    if !submission.dry_run {
+        // On disk before it is acknowledged.
+        spooled.file.sync_all().await.map_err(Problem::internal)?;
+    }
+    let sha256: [u8; 32] = std::mem::take(&mut spooled.hash).finalize().into();
+    let result = accept_spooled(records, actor, &submission, item, &spooled, sha256, request).await;
+    let keep = matches!(&result, Ok(received) if !received.same_file && !submission.dry_run);
+    if !keep {
+        spooled.discard().await;
+    }
+    result
+}
+
+/// What looking into a file showed before anything was stored.
+struct Looked {
+    inspected: Inspected,
+    /// Rows, of files small enough to count in the call.
+    rows: Option<u64>,
+    /// Batch named in the first row, of files of corrected rows.
+    returned_to: Option<Uuid>,
+}
+
+async fn look(records: &Records, submission: &Submission, item: &Arc<VersionedItem>, spooled: &Spooled) -> Result<Looked> {
+    let (item, limits, path, size) = (Arc::clone(item), records.ingest.clone(), spooled.path.clone(), spooled.size);
+    let submission = submission.clone();
+    tokio::task::spawn_blocking(move || {
+        let feed = feed(&item, submission.feed.as_deref())?;
+        let headers = Headers::of(&item.item, feed, &submission.ignore);
+        let inspected = decode::inspect(&path, submission.encoding, &headers, &limits)?;
+        let mut returned_to = None;
+        let mut first = true;
+        let mut rows = None;
+        let is_json = inspected.header.targets.is_empty();
+        let is_returned = inspected.header.targets.contains(&Target::Batch);
+        if size <= COUNT_IN_CALL_BYTES || is_returned || submission.dry_run {
+            rows = Some(decode::decode(&path, &inspected.shape, &inspected.header, &headers, &limits, &mut |row| {
+                if first && (is_returned || is_json) {
+                    let at = row.header.targets.iter().position(|t| *t == Target::Batch);
+                    let text = at.and_then(|at| row.cells.get(at)).map(|cell| cell.text().into_owned());
+                    returned_to = text.map(|text| Uuid::parse_str(&text).map_err(|_| Problem::new(&MIXED_BATCHES))).transpose()?;
+                }
+                first = false;
+                Ok(())
+            })?);
+        }
+        Ok(Looked { inspected, rows, returned_to })
+    })
+    .await
+    .map_err(Problem::internal)?
+}
+
+/// A batch and file that exist in the database now.
+struct Placed {
+    batch_id: Uuid,
+    file_id: Uuid,
+    in_call: Option<(Uuid, Uuid)>,
+}
+
+enum Placing {
+    Placed(Placed),
+    SameFile(Uuid),
+    Replayed(Box<Received>),
+}
+
+async fn accept_spooled(
+    records: &Records,
+    actor: &Actor,
+    submission: &Submission,
+    item: Arc<VersionedItem>,
+    spooled: &Spooled,
+    sha256: [u8; 32],
+    request: &actix_web::HttpRequest,
+) -> Result<Received> {
+    let agency = actor.agency()?.0;
+    let form = feed(&item, submission.feed.as_deref())?.version.clone();
+    let looked = look(records, submission, &item, spooled).await?;
+    let kept = KeptHeader {
+        header: looked.inspected.header.clone(),
+        ignore: submission.ignore.clone(),
+        gzip: looked.inspected.shape.gzip,
+        regions: actor.regions.clone(),
+    };
+    let kept = serde_json::to_value(kept).map_err(Problem::internal)?;
+    if submission.dry_run {
+        return dry_run(records, actor, item, spooled, &form, looked, kept).await;
+    }
+
+    let key = Key::of(request, actor, &sha256)?;
+    let now = records.clock.now();
+    let small = looked.rows.is_some_and(|n| n <= records.ingest.sync_rows_max);
+    let placing = records
+        .db
+        .write(async |tx| {
+            if let Some(received) = idempotency::replay::<Received>(tx, key.as_ref()).await? {
+                return Ok(Placing::Replayed(Box::new(received)));
+            }
+            let limit = records.ingest.open_batches_per_agency_max;
+            let open = store::open_files(tx, agency).await?;
+            if let Some(batch) = store::same_file(tx, agency, &item.item.code, &form, &sha256).await? {
+                tx.mark_recorded();
+                return Ok(Placing::SameFile(batch));
+            }
+            if open >= limit {
+                return Err(Problem::new(&TOO_MANY_BATCHES).with("limit", limit));
+            }
+            let (batch_id, round) = match looked.returned_to {
+                Some(batch) => {
+                    let locked = store::lock_batch(tx, batch).await?.filter(|b| b.agency_id == agency && b.item == item.item.code && b.feed == form);
+                    let locked = locked.ok_or_else(|| Problem::new(&MIXED_BATCHES))?;
+                    if locked.state != "open" {
+                        return Err(Problem::new(&BATCH_NOT_OPEN));
+                    }
+                    if locked.busy {
+                        return Err(Problem::new(&BATCH_BUSY));
+                    }
+                    (batch, locked.rounds + 1)
+                }
+                None => {
+                    let id = Uuid::now_v7();
+                    let new = NewBatch { id, agency_id: agency, item: &item.item.code, item_version: item.version, feed: &form, submitted_by: &actor.label };
+                    store::insert_batch(tx, &new, now).await?;
+                    (id, 1)
+                }
+            };
+            let file_id = Uuid::now_v7();
+            let file = NewFile {
+                id: file_id,
+                batch_id,
+                round,
+                file_name: &submission.file_name,
+                format: looked.inspected.shape.format.code(),
+                encoding: looked.inspected.shape.encoding.map(Encoding::code),
+                sha256: &sha256,
+                size_bytes: i64::try_from(spooled.size).unwrap_or(i64::MAX),
+                spool_name: &spooled.name,
+                header: kept.clone(),
+            };
+            store::insert_file(tx, &file, now).await?;
+            let job = NewJob { kind: LOAD_JOB, payload: json!({ "file_id": file_id }), dedup_key: Some(file_id.to_string()), run_at: now };
+            let in_call = if small {
+                let lease = Uuid::now_v7();
+                let job = enqueue_leased(tx, job, now, lease, Duration::seconds(records.lease_seconds)).await?;
+                Some((job, lease))
+            } else {
+                enqueue(tx, job, now).await?;
+                None
+            };
+            let detail = json!({ "item": item.item.code, "feed": form, "round": round, "size_bytes": spooled.size, "file_name": submission.file_name });
+            record(tx, actor, Change::new("batch.receive", "batch", batch_id).with(detail), now).await?;
+            if !small {
+                // What will be answered again is the receipt; how far the load has come is asked of the batch.
+                let batch = store::batch(tx.conn(), batch_id, now).await?;
+                idempotency::keep(tx, key.as_ref(), &Received { batch, same_file: false, rows: Vec::new(), counts: None }, now).await?;
+            }
+            Ok(Placing::Placed(Placed { batch_id, file_id, in_call }))
+        })
+        .await?;
+
+    let (batch_id, same_file, rows) = match placing {
+        Placing::Replayed(received) => return Ok(*received),
+        Placing::SameFile(batch) => (batch, true, Vec::new()),
+        Placing::Placed(placed) => {
+            let mut rows = Vec::new();
+            match placed.in_call {
+                None => records.wake.notify_one(),
+                Some((job, lease_id)) => {
+                    let lease = Lease::in_call(lease_id);
+                    load::run_reporting(records, placed.file_id, &lease, &mut |row, verdict, issues| collect(&mut rows, row, verdict, issues)).await?;
+                    finish_in_call(&records.db, job, lease_id, records.clock.now()).await?;
+                }
+            }
+            (placed.batch_id, false, rows)
+        }
+    };
+    let batch = store::batch(&mut *records.db.read().await?, batch_id, records.clock.now()).await?;
+    let received = Received { batch, same_file, rows, counts: None };
+    if small && !same_file && key.is_some() {
+        let now = records.clock.now();
+        records
+            .db
+            .write(async |tx| {
+                if idempotency::replay::<Received>(tx, key.as_ref()).await?.is_none() {
+                    idempotency::keep(tx, key.as_ref(), &received, now).await?;
+                }
+                tx.mark_recorded();
+                Ok(())
+            })
+            .await?;
+    }
+    Ok(received)
+}
+
+fn collect(rows: &mut Vec<RowVerdict>, row: i64, verdict: Verdict, issues: Vec<crate::model::Issue>) {
+    if rows.len() < VERDICTS_IN_ANSWER {
+        rows.push(RowVerdict { row: u64::try_from(row).unwrap_or(0), verdict, issues });
+    } else if verdict == Verdict::Refused
+        && let Some(slot) = rows.iter_mut().rev().find(|r| r.verdict != Verdict::Refused)
+    {
+        // The answer is full: a refused row is worth more in it than an accepted one.
+        *slot = RowVerdict { row: u64::try_from(row).unwrap_or(0), verdict, issues };
+    }
+}
+
+async fn dry_run(
+    records: &Records,
+    actor: &Actor,
+    item: Arc<VersionedItem>,
+    spooled: &Spooled,
+    form: &str,
+    looked: Looked,
+    kept: serde_json::Value,
+) -> Result<Received> {
+    let now = records.clock.now();
+    let batch_id = Uuid::now_v7();
+    let file = store::FileToLoad {
+        id: Uuid::now_v7(),
+        batch_id,
+        round: if looked.returned_to.is_some() { 2 } else { 1 },
+        state: "loading".to_owned(),
+        format: looked.inspected.shape.format.code().to_owned(),
+        encoding: looked.inspected.shape.encoding.map(|e| e.code().to_owned()),
+        spool_name: spooled.name.clone(),
+        header: kept,
+        rows_done: 0,
+        received_at: now,
+        agency_id: actor.agency()?.0,
+        item: item.item.code.clone(),
+        feed: form.to_owned(),
+        submitted_by: actor.label.clone(),
+    };
+    let mut load = Load::new(records, file, item.version)?;
+    load.returned_to = looked.returned_to.unwrap_or(batch_id);
+    let configuration = records.configuration.get();
+    let today = records.clock.today();
+    let basis = records.basis(configuration, item, form, today, load.regions.clone()).await?;
+    let mut rows = Vec::new();
+    let counts = load::dry_run(records, load, basis, &mut |row, verdict, issues| collect(&mut rows, row, verdict, issues)).await?;
+    Ok(Received { batch: None, same_file: false, rows, counts: Some(counts) })
+}
+
+/// Removes spool files whose batches ended long ago; what is missing already is no error.
+pub async fn clean_spool(records: &Records) -> Result<usize> {
+    let before = records.clock.now() - Duration::days(records.ingest.spool_keep_days);
+    let names = store::old_spool_names(&mut *records.db.read().await?, before).await?;
+    let mut removed = 0;
+    for name in names {
+        if tokio::fs::remove_file(records.spool.join(name)).await.is_ok() {
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}

@@ -1,0 +1,170 @@
+//! Correcting and withdrawing single records, by the agency that provided them and with a reason: always a new version.
+
+use super::{Records, open_sealed, record_place};
+use crate::cell::Cell;
+use crate::check::{Checked, Checker, content_hash};
+use crate::header::{Header, Target};
+use crate::model::{CORRECTION_REFUSED, KEY_CHANGED, NOTHING_CHANGED, REASON_MISSING, RECORD_NOT_FOUND, RECORD_WITHDRAWN};
+use crate::store;
+use crate::store::versions::{self, Version};
+use credence_audit::{Change, record};
+use credence_catalog::model::{RecordState, Role};
+use credence_core::Actor;
+use credence_core::problem::{Problem, Result};
+use credence_web::idempotency::{self, Key};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A version as its provider sees it after a change.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct RecordChanged {
+    /// The record.
+    pub record_id: Uuid,
+    /// Its new version.
+    pub version_id: Uuid,
+    /// Its state now.
+    pub state: String,
+}
+
+async fn present(tx: &mut credence_db::Tx<'_>, actor: &Actor, subject: Uuid, record_id: Uuid) -> Result<Version> {
+    let agency = actor.agency()?.0;
+    let version = versions::lock_present(tx, subject, record_id).await?.filter(|v| v.agency_id == agency && actor.covers_item(&v.item));
+    version.ok_or_else(|| Problem::new(&RECORD_NOT_FOUND))
+}
+
+/// Withdraws a record: it stays, in a version that is shown to nobody but those who answer for it.
+pub async fn withdraw(records: &Records, actor: &Actor, subject: Uuid, record_id: Uuid, reason: &str, key: Option<Key>) -> Result<RecordChanged> {
+    if reason.trim().is_empty() {
+        return Err(Problem::new(&REASON_MISSING));
+    }
+    let now = records.clock.now();
+    records
+        .db
+        .write(async |tx| {
+            if let Some(done) = idempotency::replay(tx, key.as_ref()).await? {
+                return Ok(done);
+            }
+            let old = present(tx, actor, subject, record_id).await?;
+            if old.state == RecordState::Withdrawn.code() {
+                return Err(Problem::new(&RECORD_WITHDRAWN));
+            }
+            let new = Version {
+                id: Uuid::now_v7(),
+                state: RecordState::Withdrawn.code().to_owned(),
+                change: "withdrawn".to_owned(),
+                reason: Some(reason.trim().to_owned()),
+                known_from: now.max(old.known_from),
+                ..old.clone()
+            };
+            versions::replace(tx, Some(&old), &new).await?;
+            let done = RecordChanged { record_id, version_id: new.id, state: new.state.clone() };
+            idempotency::keep(tx, key.as_ref(), &done, now).await?;
+            let detail = json!({ "item": old.item, "version_id": new.id, "reason": reason.trim() });
+            record(tx, actor, Change::new("record.withdraw", "record", record_id).about(subject).with(detail), now).await?;
+            Ok(done)
+        })
+        .await
+}
+
+/// Corrects fields of a record. The corrected whole passes the same checks as a pushed row; subject and business key stay as they are.
+/// Correcting a withdrawn record brings it back.
+pub async fn correct(records: &Records, actor: &Actor, subject: Uuid, record_id: Uuid, changes: Map<String, Value>, reason: &str, key: Option<Key>) -> Result<RecordChanged> {
+    if reason.trim().is_empty() {
+        return Err(Problem::new(&REASON_MISSING));
+    }
+    let configuration = records.configuration.fresh(&records.db).await?;
+    let (now, today) = (records.clock.now(), records.clock.today());
+    records
+        .db
+        .write(async |tx| {
+            if let Some(done) = idempotency::replay(tx, key.as_ref()).await? {
+                return Ok(done);
+            }
+            let old = present(tx, actor, subject, record_id).await?;
+            let item = records.item(&configuration, &old.item, today)?;
+            let feed = store::lock_batch(tx, old.batch_id).await?.map(|b| b.feed).unwrap_or_default();
+            let mut content: Map<String, Value> = old.data.as_object().cloned().unwrap_or_default();
+            let mut extras = Map::new();
+            if let Some(sealed) = &old.sealed {
+                for (code, value) in open_sealed(&records.keys, record_id, sealed)? {
+                    if item.item.field(&code).is_some() { content.insert(code, value) } else { extras.insert(code, value) };
+                }
+            }
+            for (code, value) in &changes {
+                let field = item.item.field(code).ok_or_else(|| Problem::malformed(format!("没有数据项 {code}"), format!("there is no field {code}")))?;
+                if matches!(field.role, Some(Role::SubjectUscc | Role::SubjectCode | Role::PersonDocNo | Role::PersonDocKind | Role::PartyType)) {
+                    return Err(Problem::new(&KEY_CHANGED).with("field", code.clone()));
+                }
+                content.insert(code.clone(), value.clone());
+            }
+            let header = Header {
+                names: item.item.fields.iter().map(|f| f.code.clone()).collect(),
+                targets: (0..item.item.fields.len()).map(Target::Field).collect(),
+            };
+            let cells: Vec<Cell> = header.names.iter().map(|code| cell_of(content.get(code))).collect();
+            let basis = records.basis(std::sync::Arc::clone(&configuration), std::sync::Arc::clone(&item), &feed, today, actor.regions.clone()).await?;
+            let mut checker = Checker::new(basis, header)?;
+            let row = match checker.check(u64::try_from(old.row_no).unwrap_or(0), &cells, &[]) {
+                Checked::Sound(row) => row.statement,
+                Checked::Refused(issues) => return Err(Problem::new(&CORRECTION_REFUSED).with("issues", serde_json::to_value(issues).map_err(Problem::internal)?)),
+            };
+            if row.business_key != old.business_key {
+                return Err(Problem::new(&KEY_CHANGED));
+            }
+            // A form whose state has a column of its own keeps the state it gave; a withdrawn record comes back as active.
+            let state = match (item.item.with_role(Role::RecordState), old.state.as_str()) {
+                (Some(_), _) | (None, "withdrawn") => row.state,
+                (None, kept) => RecordState::from_code(kept).unwrap_or(row.state),
+            };
+            let sealed = seal_with_extras(row.sealed.as_deref(), extras)?;
+            let hash = content_hash(&row.data, sealed.as_deref(), state, &records.keys);
+            if hash == old.content_hash && old.state == state.code() {
+                return Err(Problem::new(&NOTHING_CHANGED));
+            }
+            let new = Version {
+                id: Uuid::now_v7(),
+                item_version: item.version,
+                content_hash: hash,
+                data: serde_json::from_str(&row.data).map_err(Problem::internal)?,
+                sealed: sealed.map(|plain| records.keys.seal(&record_place(record_id), plain.as_bytes())).transpose().map_err(Problem::internal)?,
+                state: state.code().to_owned(),
+                change: "corrected".to_owned(),
+                reason: Some(reason.trim().to_owned()),
+                decided_on: row.decided_on,
+                valid_from: row.valid_from,
+                valid_to: row.valid_to,
+                public_until: row.public_until,
+                warnings: (!row.warnings.is_empty()).then(|| serde_json::to_value(&row.warnings)).transpose().map_err(Problem::internal)?,
+                known_from: now.max(old.known_from),
+                ..old.clone()
+            };
+            versions::replace(tx, Some(&old), &new).await?;
+            let done = RecordChanged { record_id, version_id: new.id, state: new.state.clone() };
+            idempotency::keep(tx, key.as_ref(), &done, now).await?;
+            let fields: Vec<&String> = changes.keys().collect();
+            let detail = json!({ "item": old.item, "version_id": new.id, "fields": fields, "reason": reason.trim() });
+            record(tx, actor, Change::new("record.correct", "record", record_id).about(subject).with(detail), now).await?;
+            Ok(done)
+        })
+        .await
+}
+
+fn cell_of(value: Option<&Value>) -> Cell {
+    match value {
+        None | Some(Value::Null) => Cell::Empty,
+        Some(Value::String(text)) => Cell::Text(text.clone()),
+        Some(Value::Array(list)) => Cell::Text(list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(";")),
+        Some(other) => Cell::Text(other.to_string()),
+    }
+}
+
+fn seal_with_extras(sealed: Option<&str>, extras: Map<String, Value>) -> Result<Option<String>> {
+    if extras.is_empty() {
+        return Ok(sealed.map(str::to_owned));
+    }
+    let mut map: Map<String, Value> = sealed.map(serde_json::from_str).transpose().map_err(Problem::internal)?.unwrap_or_default();
+    map.extend(extras);
+    serde_json::to_string(&map).map(Some).map_err(Problem::internal)
+}

@@ -1,0 +1,167 @@
+//! Versions of single records, and the undoing of batches.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use credence_core::problem::Result;
+use credence_db::schema::record_versions as v;
+use credence_db::{BulkTx, DbResult, Tx, from_postgres};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// One version, whole.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = v)]
+pub(crate) struct Version {
+    pub subject_id: Uuid,
+    pub id: Uuid,
+    pub record_id: Uuid,
+    pub item: String,
+    pub item_version: i32,
+    pub business_key: Uuid,
+    pub content_hash: Uuid,
+    pub data: Value,
+    pub sealed: Option<Vec<u8>>,
+    pub state: String,
+    pub change: String,
+    pub reason: Option<String>,
+    pub decided_on: Option<NaiveDate>,
+    pub valid_from: Option<NaiveDate>,
+    pub valid_to: Option<NaiveDate>,
+    pub public_until: Option<NaiveDate>,
+    pub late: bool,
+    pub late_rule: Option<String>,
+    pub warnings: Option<Value>,
+    pub agency_id: Uuid,
+    pub batch_id: Uuid,
+    pub row_no: i64,
+    pub known_from: DateTime<Utc>,
+    pub known_to: Option<DateTime<Utc>>,
+}
+
+/// The present version of a record, locked until the transaction ends.
+pub(crate) async fn lock_present(tx: &mut Tx<'_>, subject: Uuid, record: Uuid) -> Result<Option<Version>> {
+    v::table
+        .filter(v::subject_id.eq(subject))
+        .filter(v::record_id.eq(record))
+        .filter(v::known_to.is_null())
+        .for_update()
+        .select(Version::as_select())
+        .first(tx.conn())
+        .await
+        .optional()
+        .db()
+}
+
+/// The present version with a business key, locked.
+pub(crate) async fn lock_by_key(tx: &mut Tx<'_>, subject: Uuid, key: Uuid) -> Result<Option<Version>> {
+    v::table
+        .filter(v::subject_id.eq(subject))
+        .filter(v::business_key.eq(key))
+        .filter(v::known_to.is_null())
+        .for_update()
+        .select(Version::as_select())
+        .first(tx.conn())
+        .await
+        .optional()
+        .db()
+}
+
+/// Every version of a record, oldest first.
+pub(crate) async fn history(conn: &mut AsyncPgConnection, subject: Uuid, record: Uuid) -> Result<Vec<Version>> {
+    v::table
+        .filter(v::subject_id.eq(subject))
+        .filter(v::record_id.eq(record))
+        .order((v::known_from, v::id))
+        .select(Version::as_select())
+        .load(conn)
+        .await
+        .db()
+}
+
+/// Closes the old version and writes the new one.
+pub(crate) async fn replace(tx: &mut Tx<'_>, old: Option<&Version>, new: &Version) -> Result<()> {
+    if let Some(old) = old {
+        diesel::update(v::table.find((old.subject_id, old.id)).filter(v::known_to.is_null()))
+            .set(v::known_to.eq(new.known_from.max(old.known_from)))
+            .execute(tx.conn())
+            .await
+            .db()?;
+    }
+    diesel::insert_into(v::table).values(new).execute(tx.conn()).await.db()?;
+    Ok(())
+}
+
+/// How far an undo has come: the batch's state, the next row and the highest row number.
+pub(crate) async fn undo_progress(tx: &BulkTx<'_>, batch: Uuid) -> Result<Option<(i64, i64)>> {
+    let row = tx
+        .raw()
+        .query_opt(
+            "SELECT undo_next_row, coalesce((SELECT max(rows_total) FROM batch_files WHERE batch_id = $1), 0)
+               FROM submission_batches WHERE id = $1 AND state = 'undoing' FOR UPDATE",
+            &[&batch],
+        )
+        .await
+        .map_err(from_postgres)?;
+    Ok(row.map(|r| (r.get(0), r.get(1))))
+}
+
+/// Undoes a range of rows: each record whose present version came with the batch gets a version that says what it said before the batch, or,
+/// when it said nothing, one that is withdrawn. Records that others changed since are left alone. Returns (undone, left alone).
+pub(crate) async fn undo_rows(tx: &BulkTx<'_>, batch: Uuid, from: i64, to: i64, reason: &str, now: DateTime<Utc>) -> Result<(i64, i64)> {
+    let row = tx
+        .raw()
+        .query_one(
+            "WITH touched AS (
+                 SELECT DISTINCT subject_id, record_id FROM record_versions
+                  WHERE batch_id = $1 AND row_no > $2 AND row_no <= $3 AND change IN ('loaded', 'linked')),
+             present AS (
+                 SELECT v.* FROM record_versions v JOIN touched t USING (subject_id, record_id) WHERE v.known_to IS NULL),
+             closed AS (
+                 UPDATE record_versions v SET known_to = greatest($5, v.known_from) FROM present p
+                  WHERE v.subject_id = p.subject_id AND v.id = p.id AND p.batch_id = $1 AND p.change <> 'undone' AND v.known_to IS NULL
+              RETURNING v.subject_id, v.record_id),
+             written AS (
+                 INSERT INTO record_versions (subject_id, id, record_id, item, item_version, business_key, content_hash, data, sealed, state, change,
+                        reason, decided_on, valid_from, valid_to, public_until, late, late_rule, warnings, agency_id, batch_id, row_no, known_from)
+                 SELECT s.subject_id, gen_random_uuid(), s.record_id, s.item, s.item_version, s.business_key,
+                        CASE WHEN s.earlier THEN s.content_hash ELSE gen_random_uuid() END,
+                        s.data, s.sealed, CASE WHEN s.earlier THEN s.state ELSE 'withdrawn' END, 'undone',
+                        $4, s.decided_on, s.valid_from, s.valid_to, s.public_until, s.late, s.late_rule, s.warnings, s.agency_id,
+                        CASE WHEN s.earlier THEN s.batch_id ELSE $1 END, s.row_no, greatest($5, s.floor)
+                   FROM closed c CROSS JOIN LATERAL (
+                        SELECT o.*, o.batch_id <> $1 AS earlier,
+                               (SELECT max(x.known_from) FROM record_versions x WHERE x.subject_id = c.subject_id AND x.record_id = c.record_id) AS floor
+                          FROM record_versions o
+                         WHERE o.subject_id = c.subject_id AND o.record_id = c.record_id
+                         ORDER BY (o.batch_id <> $1) DESC, o.known_from DESC, o.id DESC LIMIT 1) s
+              RETURNING 1)
+             SELECT (SELECT count(*) FROM written), (SELECT count(*) FROM present) - (SELECT count(*) FROM written)",
+            &[&batch, &from, &to, &reason, &now],
+        )
+        .await
+        .map_err(from_postgres)?;
+    Ok((row.get(0), row.get(1)))
+}
+
+/// Moves an undo's progress; at the end the batch is undone and its unmatched and quarantined rows are closed.
+pub(crate) async fn undo_step(tx: &BulkTx<'_>, batch: Uuid, next: i64, done: bool, by: &str, now: DateTime<Utc>) -> Result<()> {
+    let raw = tx.raw();
+    raw.execute("UPDATE submission_batches SET undo_next_row = $2 WHERE id = $1", &[&batch, &next]).await.map_err(from_postgres)?;
+    if done {
+        raw.execute("UPDATE submission_batches SET state = 'undone', undone_at = $2 WHERE id = $1", &[&batch, &now]).await.map_err(from_postgres)?;
+        raw.execute(
+            "UPDATE unmatched_rows SET state = 'undone', decided_at = $2, decided_by = $3, reason = 'batch undone' WHERE batch_id = $1 AND state = 'waiting'",
+            &[&batch, &now, &by],
+        )
+        .await
+        .map_err(from_postgres)?;
+        raw.execute(
+            "UPDATE quarantined_rows SET resolved_at = $2, resolved_round = round WHERE batch_id = $1 AND resolved_at IS NULL",
+            &[&batch, &now],
+        )
+        .await
+        .map_err(from_postgres)?;
+    }
+    Ok(())
+}

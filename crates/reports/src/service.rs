@@ -1,0 +1,258 @@
+//! Putting a file together. Every value passes the one door; what the door hides is not fetched, not counted and not hinted at.
+
+use crate::model::{BAD_AS_OF, EMPTY, FileView, ItemLabels, PURPOSE_NEEDED, Question, SECTION_UNKNOWN, SECTIONS, SectionView, StatementView, SubjectView};
+use crate::store::{self, Asked, Row};
+use chrono::{DateTime, NaiveDate, Utc};
+use credence_catalog::configuration::Configuration;
+use credence_catalog::disclosure::{About, Door, Facts, Show, Viewer, mask_name};
+use credence_catalog::model::RecordState;
+use credence_catalog::{ConfigurationHandle, Item};
+use credence_core::Actor;
+use credence_core::clock::Clock;
+use credence_core::crypto::KeyRing;
+use credence_core::identifiers::{PersonDocument, PersonDocumentKind};
+use credence_core::paging;
+use credence_core::problem::{Problem, Result};
+use credence_core::settings;
+use credence_db::Db;
+use credence_identity::Directory;
+use credence_records::service::open_sealed;
+use credence_subjects::model::{SUBJECT_NOT_FOUND, Subject};
+use credence_subjects::store as subjects;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Everything reports need.
+#[derive(Clone)]
+pub struct Reports {
+    /// The database.
+    pub db: Db,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// What is in force.
+    pub configuration: ConfigurationHandle,
+    /// Agencies and regions.
+    pub directory: Directory,
+    /// Keys for sealed values.
+    pub keys: KeyRing,
+    /// Paging.
+    pub query: settings::Query,
+    /// Oldest age believed of a person.
+    pub person_age_max: u32,
+}
+
+impl Reports {
+    /// The viewer behind a request.
+    pub async fn viewer(&self, actor: Option<&Actor>, own: bool, purpose: Option<&str>, authorisation: Option<&str>) -> Result<Viewer> {
+        let Some(actor) = actor else { return Ok(Viewer::public()) };
+        let directory = self.directory.get(&self.db, self.clock.now()).await?;
+        let lineage = if actor.region.is_empty() { Vec::new() } else { directory.lineage(&actor.region) };
+        Ok(Viewer::of(actor, lineage, own, purpose, authorisation))
+    }
+
+    /// The organisation with a code.
+    pub async fn organisation(&self, uscc: &str) -> Result<Subject> {
+        let rules = self.configuration.get().uscc_rules(self.clock.today(), 0);
+        let code = credence_subjects::service::parse_uscc(uscc, &rules)?;
+        let found = subjects::by_uscc(&mut *self.db.read().await?, code.as_str()).await?;
+        found.ok_or_else(|| Problem::new(&SUBJECT_NOT_FOUND))
+    }
+
+    /// The person with a document.
+    pub async fn person(&self, kind: PersonDocumentKind, number: &str) -> Result<Subject> {
+        let document = PersonDocument::parse(kind, number, self.clock.today(), self.person_age_max)
+            .map_err(|e| Problem::malformed(e.zh(), e.en()).with("rule", e.code()))?;
+        let index = self.keys.index(kind.code(), document.reveal());
+        let found = subjects::by_person_index(&mut *self.db.read().await?, kind.code(), &index).await?;
+        found.ok_or_else(|| Problem::new(&SUBJECT_NOT_FOUND))
+    }
+
+    /// The subject with an id.
+    pub async fn subject(&self, id: Uuid) -> Result<Subject> {
+        subjects::find(&mut *self.db.read().await?, id).await?.ok_or_else(|| Problem::new(&SUBJECT_NOT_FOUND))
+    }
+
+    /// A subject and all that are read through it.
+    pub async fn family(&self, subject: &Subject) -> Result<Vec<Uuid>> {
+        subjects::family(&mut *self.db.read().await?, subject).await
+    }
+
+    /// The file of a subject as this viewer may see it.
+    pub async fn file(&self, asked_for: Subject, viewer: &Viewer, question: &Question) -> Result<FileView> {
+        let (now, today) = (self.clock.now(), self.clock.today());
+        let as_of = question.as_of.unwrap_or(today);
+        let known_at = question.known_at.unwrap_or(now);
+        if as_of > today || known_at > now {
+            return Err(Problem::new(&BAD_AS_OF));
+        }
+        if let Some(section) = question.section.as_ref().filter(|s| !SECTIONS.iter().any(|(code, ..)| code == s)) {
+            let known: Vec<&str> = SECTIONS.iter().map(|(code, ..)| *code).collect();
+            return Err(Problem::new(&SECTION_UNKNOWN).with("section", section.clone()).with("sections", known));
+        }
+        let configuration = self.configuration.get();
+        let about = if asked_for.kind == "natural_person" { About::Person } else { About::Organisation };
+        let door = Door::open(&configuration.disclosure, viewer, today);
+        let scope = door.scope(configuration.items.values().map(|v| &v.item), about);
+        if about == About::Person && scope.items.is_empty() && scope.lineage_items.is_empty() {
+            return Err(Problem::new(&PURPOSE_NEEDED));
+        }
+
+        let mut conn = self.db.read().await?;
+        let alone = asked_for.merged_into.is_none() && !subjects::has_merged(&mut conn, asked_for.id).await?;
+        let family = if alone { vec![asked_for.id] } else { subjects::family(&mut conn, &asked_for).await? };
+        let root = match family.first() {
+            Some(first) if *first != asked_for.id => subjects::find(&mut conn, *first).await?.unwrap_or(asked_for),
+            _ => asked_for,
+        };
+        let sections: Vec<(String, String)> = configuration
+            .items
+            .values()
+            .map(|v| (v.item.code.clone(), section_of(&v.item).to_owned()))
+            .filter(|(code, _)| scope.items.contains(code) || scope.lineage_items.contains(code))
+            .filter(|(_, section)| question.section.as_ref().is_none_or(|s| s == section))
+            .collect();
+        let asked = Asked { family: &family, scope: &scope, sections: &sections, as_of, known_at, after: question.after, limit: question.limit };
+        let rows = store::statements(&mut conn, &asked).await?;
+        let subject = self.subject_view(&mut conn, root, &family, about, known_at, as_of).await?;
+        drop(conn);
+
+        let directory = self.directory.get(&self.db, now).await?;
+        let mut view = FileView {
+            subject,
+            as_of,
+            known_at: question.known_at,
+            notes: notes(about, question, &scope),
+            sections: Vec::new(),
+            items: BTreeMap::new(),
+            providers: BTreeMap::new(),
+        };
+        let wanted = SECTIONS.iter().filter(|(code, ..)| question.section.as_ref().is_none_or(|s| s == code));
+        for (code, name, _) in wanted {
+            let mut section = SectionView { code: (*code).to_owned(), name: (*name).to_owned(), total: 0, empty: None, statements: Vec::new(), next: None };
+            let limit = usize::try_from(question.limit).unwrap_or(usize::MAX);
+            let mut last = None;
+            for row in rows.iter().filter(|r| r.section == *code) {
+                section.total = row.total;
+                if section.statements.len() == limit {
+                    section.next = last.as_ref().map(paging::encode);
+                    break;
+                }
+                last = Some((row.sort_on, row.id));
+                if let Some(statement) = self.statement(&configuration, &door, about, as_of, row, &mut view.items)? {
+                    let provider = directory.agency(row.agency_id).map(|a| a.name.clone()).unwrap_or_default();
+                    view.providers.insert(row.agency_id, provider);
+                    section.statements.push(statement);
+                }
+            }
+            if section.total == 0 && question.after.is_none() {
+                section.empty = Some(EMPTY.to_owned());
+            }
+            view.sections.push(section);
+        }
+        Ok(view)
+    }
+
+    async fn subject_view(
+        &self,
+        conn: &mut diesel_async::AsyncPgConnection,
+        subject: Subject,
+        family: &[Uuid],
+        about: About,
+        known_at: DateTime<Utc>,
+        as_of: NaiveDate,
+    ) -> Result<SubjectView> {
+        let names = subjects::names(conn, family.get(..1).unwrap_or_default(), known_at).await?;
+        let on_the_day = names.iter().find(|n| n.valid_from.is_none_or(|f| f <= as_of) && n.valid_to.is_none_or(|t| as_of <= t)).or(names.first());
+        let name = on_the_day.map(|n| n.name.clone());
+        let (name, names, identifiers, events) = match about {
+            About::Person => (name.map(|n| mask_name(&n)), Vec::new(), Vec::new(), Vec::new()),
+            About::Organisation => {
+                let identifiers = subjects::identifiers(conn, family.get(..1).unwrap_or_default(), known_at).await?;
+                let events = subjects::events(conn, family, known_at).await?;
+                (name, names, identifiers, events)
+            }
+        };
+        Ok(SubjectView {
+            id: subject.id,
+            kind: subject.kind,
+            state: subject.state,
+            standing: subject.standing,
+            area_code: subject.area_code,
+            name,
+            names,
+            identifiers,
+            events,
+            merged_subjects: family.iter().skip(1).copied().collect(),
+        })
+    }
+
+    fn statement(
+        &self,
+        configuration: &Configuration,
+        door: &Door<'_>,
+        about: About,
+        as_of: NaiveDate,
+        row: &Row,
+        labels: &mut BTreeMap<String, ItemLabels>,
+    ) -> Result<Option<StatementView>> {
+        let state = RecordState::from_code(&row.state).ok_or_else(|| Problem::internal(format!("unknown state {}", row.state)))?;
+        let item = &configuration.items.get(&row.item).ok_or_else(|| Problem::internal("item vanished"))?.item;
+        let facts = Facts { about, agency: row.agency_id, state, public_until: row.public_until, current: row.known_to.is_none() };
+        let Some(sight) = door.sight(item, &facts) else { return Ok(None) };
+        let mut content: Map<String, Value> = row.data.as_object().cloned().unwrap_or_default();
+        // What is sealed is opened only for those who see it at least covered, or who see the text of which a part was covered.
+        if let Some(sealed) = row.sealed.as_deref().filter(|_| sight.level(credence_catalog::model::DisclosureClass::Sealed) > Show::None) {
+            content.extend(open_sealed(&self.keys, row.record_id, sealed)?);
+        }
+        let mut data = Map::new();
+        for field in &item.fields {
+            if let Some(value) = content.get(&field.code).and_then(|value| door.value(item, field, &sight, value)) {
+                data.insert(field.code.clone(), value);
+            }
+        }
+        labels.entry(item.code.clone()).or_insert_with(|| ItemLabels {
+            name: item.name.clone(),
+            fields: item.fields.iter().map(|f| (f.code.clone(), f.name.clone())).collect(),
+            withheld: item.fields.iter().filter(|f| sight.level(item.class_of(f)) == Show::None).map(|f| f.code.clone()).collect(),
+        });
+        let holds = row.valid_from.is_none_or(|from| from <= as_of) && row.valid_to.is_none_or(|to| as_of <= to);
+        Ok(Some(StatementView {
+            record_id: row.record_id,
+            version_id: row.id,
+            item: row.item.clone(),
+            item_version: row.item_version,
+            provider: row.agency_id,
+            batch_id: row.batch_id,
+            state: row.state.clone(),
+            disputed: state == RecordState::Disputed,
+            in_force: holds && matches!(state, RecordState::Active | RecordState::Disputed),
+            late: row.late,
+            decided_on: row.decided_on,
+            valid_from: row.valid_from,
+            valid_to: row.valid_to,
+            known_from: row.known_from,
+            known_to: row.known_to,
+            data,
+        }))
+    }
+}
+
+fn section_of(item: &Item) -> &str {
+    SECTIONS.iter().map(|(code, ..)| *code).find(|code| *code == item.section).unwrap_or("other")
+}
+
+fn notes(about: About, question: &Question, scope: &credence_catalog::disclosure::Scope) -> Vec<String> {
+    let mut notes = vec!["本结果由平台归集的各提供单位信息汇总而成，谁提供、谁负责；如有异议可向平台或提供单位提出。".to_owned()];
+    if scope.public_on.is_some() {
+        notes.push("已过公示期、已撤回或已被更正的信息不再公示，包括按历史日期查询时。".to_owned());
+    }
+    if about == About::Person {
+        notes.push("本次查询已记录，信息主体可以查看。".to_owned());
+    }
+    if question.known_at.is_some() {
+        notes.push("按 known_at 给出平台当时所知的内容。".to_owned());
+    }
+    notes
+}
