@@ -177,7 +177,8 @@ impl Wording {
         match kind {
             OrganisationKind::Company => {
                 let trade = rng.one(TRADES);
-                let form = rng.one(&["有限公司", "有限公司", "有限公司", "有限公司", "有限公司", "有限公司", "有限责任公司", "股份有限公司"]);
+                let form =
+                    rng.one(&["有限公司", "有限公司", "有限公司", "有限公司", "有限公司", "有限公司", "有限责任公司", "股份有限公司"]);
                 if rng.below(100) < 15 {
                     made("", brand, ["（", region.short, "）", trade.word, form], trade.scope)
                 } else {
@@ -258,7 +259,8 @@ impl City {
         let mut rng = SplitMix64::named(seed, "organisations");
         let offset = rng.below(BODIES);
         let mut names = HashSet::with_capacity(organisations);
-        let organisations: Vec<Organisation> = (0u64..).take(organisations).map(|index| organisation(index, offset, &mut names, &mut rng)).collect();
+        let organisations: Vec<Organisation> =
+            (0u64..).take(organisations).map(|index| organisation(index, offset, &mut names, &mut rng)).collect();
         let mut rng = SplitMix64::named(seed, "persons");
         let offset = rng.below(1_000_000);
         let persons = (offset..)
@@ -384,7 +386,8 @@ mod tests {
         let city = City::generate(42, 5_000);
         let share = |kind| city.organisations.iter().filter(|o| o.kind == kind).count();
         assert!((1_100..1_400).contains(&share(OrganisationKind::IndividualBusiness)));
-        for kind in [OrganisationKind::Cooperative, OrganisationKind::LawFirm, OrganisationKind::SocialGroup, OrganisationKind::Partnership] {
+        for kind in [OrganisationKind::Cooperative, OrganisationKind::LawFirm, OrganisationKind::SocialGroup, OrganisationKind::Partnership]
+        {
             assert!(share(kind) > 50, "{kind:?}");
         }
         let names: HashSet<&str> = city.organisations.iter().map(|o| o.name.as_str()).collect();

@@ -129,7 +129,8 @@ const BRAND: &str = concat!(
 );
 
 /// Family names, by commonness.
-const SURNAMES: &str = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范";
+const SURNAMES: &str =
+    "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范";
 /// Given names, one character each.
 const GIVEN: &str = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉红建国志文海春燕斌波辉鹏飞宇浩然梓涵欣怡晨曦雨婷雪梅兰凤琴云莲真环荣爱妹珍贞莉彬凯健俊峰立新永东山仁松林成龙";
 
@@ -237,8 +238,30 @@ pub(crate) const CAUSES: &[Trade] = &[
 
 /// Streets of addresses.
 pub(crate) const STREETS: &[&str] = &[
-    "新华路", "建设路", "和平路", "银河北路", "银河南路", "永兴路", "爱民东道", "爱民西道", "新开路", "光明西道", "广阳道", "祥云道", "友谊路", "裕华路",
-    "育才街", "迎宾大道", "幸福街", "兴业路", "创业大街", "工业园区经一路", "工业园区纬二路", "民安路", "文化街", "康乐道",
+    "新华路",
+    "建设路",
+    "和平路",
+    "银河北路",
+    "银河南路",
+    "永兴路",
+    "爱民东道",
+    "爱民西道",
+    "新开路",
+    "光明西道",
+    "广阳道",
+    "祥云道",
+    "友谊路",
+    "裕华路",
+    "育才街",
+    "迎宾大道",
+    "幸福街",
+    "兴业路",
+    "创业大街",
+    "工业园区经一路",
+    "工业园区纬二路",
+    "民安路",
+    "文化街",
+    "康乐道",
 ];
 
 /// An offence with everything a decision says about it.
@@ -261,6 +284,7 @@ const fn offence(kind: &'static str, act: &'static str, fact: &'static str, basi
 }
 
 /// Offences of organisations.
+#[rustfmt::skip]
 pub(crate) const OFFENCES: &[Offence] = &[
     offence("market_regulation", "经营超过保质期的食品", "经营场所货架上陈列待售的预包装食品已超过标注的保质期，且未按规定建立食品进货查验记录", "《中华人民共和国食品安全法》第一百二十四条第一款第五项", 50, 500),
     offence("market_regulation", "发布虚假广告", "在其经营场所及网店发布的广告中使用“国家级”“最佳”等用语，对商品性能作引人误解的宣传", "《中华人民共和国广告法》第五十五条第一款", 100, 2_000),
@@ -294,6 +318,7 @@ pub(crate) const OFFENCES: &[Offence] = &[
 ];
 
 /// Offences of persons.
+#[rustfmt::skip]
 pub(crate) const PERSON_OFFENCES: &[Offence] = &[
     offence("transport", "未取得从业资格驾驶道路客货运输车辆", "未取得相应从业资格证件，驾驶道路货物运输车辆从事运输活动", "《中华人民共和国道路运输条例》第六十四条", 2, 20),
     offence("urban_management", "擅自占用道路摆摊经营", "在主要道路两侧擅自摆摊设点，经劝导拒不改正", "《城市市容和环境卫生管理条例》第三十六条", 1, 10),
@@ -333,6 +358,7 @@ const fn licence(
 }
 
 /// Licences. The approval bureau gives those of every kind.
+#[rustfmt::skip]
 pub(crate) const LICENCES: &[Licence] = &[
     licence("market_regulation", "食品经营许可决定书", "普通", "食品经营许可证", "JY", "热食类食品制售；预包装食品销售"),
     licence("market_regulation", "特种设备使用登记决定书", "登记", "特种设备使用登记证", "TS", "叉车使用登记"),

@@ -66,8 +66,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker over these handlers.
-    pub fn new(db: Db, clock: Arc<dyn Clock>, settings: &credence_core::settings::Jobs, handlers: Vec<Handler>) -> Self {
+    /// A worker over these handlers; `wake` spares it the wait when this process enqueues something.
+    pub fn new(db: Db, clock: Arc<dyn Clock>, settings: &credence_core::settings::Jobs, handlers: Vec<Handler>, wake: Arc<Notify>) -> Self {
         Self {
             db,
             clock,
@@ -76,13 +76,8 @@ impl Worker {
             poll: std::time::Duration::from_millis(settings.poll_milliseconds),
             attempts_max: settings.attempts_max,
             parallel: settings.parallel,
-            wake: Arc::new(Notify::new()),
+            wake,
         }
-    }
-
-    /// Wakes the worker of this process before its next look.
-    pub fn waker(&self) -> Arc<Notify> {
-        Arc::clone(&self.wake)
     }
 
     /// Works until `stopping` turns true, then lets running jobs reach a safe point.

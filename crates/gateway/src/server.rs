@@ -1,0 +1,89 @@
+//! Serving and working until told to stop.
+
+use crate::app::App;
+use crate::routes;
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::{App as HttpApp, HttpServer};
+use credence_core::Actor;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// A running server.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    handle: ServerHandle,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Running {
+    /// Lets running requests end, then stops.
+    pub async fn stop(self) {
+        self.handle.stop(true).await;
+        let _ = self.task.await;
+    }
+}
+
+/// Starts the HTTP server on a listener.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn serve(app: App, listener: TcpListener) -> std::io::Result<Running> {
+    let address = listener.local_addr()?;
+    let settings = app.settings.server.clone();
+    let mut server = HttpServer::new(move || {
+        HttpApp::new().wrap(Compress::default()).wrap(from_fn(credence_web::localise)).configure(|config| routes::mount(config, &app))
+    })
+    .keep_alive(Duration::from_secs(settings.keep_alive_seconds))
+    .shutdown_timeout(settings.shutdown_seconds)
+    .disable_signals();
+    if settings.workers > 0 {
+        server = server.workers(settings.workers);
+    }
+    let server = server.listen(listener)?.run();
+    let handle = server.handle();
+    let task = tokio::spawn(server);
+    Ok(Running { address, handle, task })
+}
+
+/// Starts the workers: jobs, and what has to be looked after from time to time.
+pub fn work(app: &App, stopping: watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
+    let worker = app.worker();
+    vec![tokio::spawn(worker.run(stopping.clone())), tokio::spawn(look_after(app.clone(), stopping))]
+}
+
+/// How often the program looks after keys and spool.
+const LOOK_AFTER: Duration = Duration::from_secs(3600);
+
+async fn look_after(app: App, mut stopping: watch::Receiver<bool>) {
+    while !*stopping.borrow() {
+        if let Err(problem) = app.identity.prepare().await {
+            tracing::warn!(code = problem.code(), cause = problem.internal.as_deref(), "cannot look after the signing keys");
+        }
+        match credence_records::service::receive::clean_spool(&app.records).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(spool.removed = removed, actor = Actor::system("spool").label, "old uploads removed"),
+            Err(problem) => tracing::warn!(code = problem.code(), cause = problem.internal.as_deref(), "cannot clean the spool"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_AFTER) => {}
+            _ = stopping.changed() => {}
+        }
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+pub async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
