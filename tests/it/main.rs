@@ -1,1 +1,23 @@
-fn main(){}
+//! Every test of behaviour, in one binary: real PostgreSQL, real HTTP, real files. Each test has a database of its own, copied from a
+//! template, so all run side by side.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should stop"
+)]
+
+mod access;
+mod catalog;
+mod durability;
+mod feed;
+mod files;
+mod formats;
+mod identity;
+mod ingestion;
+mod schema;
+mod single_records;
+mod subjects;
+mod support;
+mod tidy;

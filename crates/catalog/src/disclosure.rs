@@ -203,7 +203,8 @@ impl Sight {
     }
 }
 
-const CLASSES: [DisclosureClass; 4] = [DisclosureClass::Public, DisclosureClass::GovShared, DisclosureClass::Authorised, DisclosureClass::Sealed];
+const CLASSES: [DisclosureClass; 4] =
+    [DisclosureClass::Public, DisclosureClass::GovShared, DisclosureClass::Authorised, DisclosureClass::Sealed];
 
 /// The door, opened for one viewer on one day.
 #[derive(Debug, Clone)]
@@ -336,7 +337,13 @@ fn cover_mobile_numbers(text: &str) -> String {
         let length = from.bytes().take_while(|b| b.is_ascii_digit() || *b == b'*').count();
         let (run, after) = from.split_at(length);
         out.push_str(before);
-        match (run.len(), run.starts_with('1'), run.get(1..2).is_some_and(|d| ("3".."9").contains(&d) || d == "9"), run.get(..3), run.get(7..)) {
+        match (
+            run.len(),
+            run.starts_with('1'),
+            run.get(1..2).is_some_and(|d| ("3".."9").contains(&d) || d == "9"),
+            run.get(..3),
+            run.get(7..),
+        ) {
             (11, true, true, Some(head), Some(tail)) => {
                 out.push_str(head);
                 out.push_str("****");
@@ -357,7 +364,10 @@ mod tests {
     #[test]
     fn personal_numbers_in_free_text_are_covered() {
         let text = Value::from("当事人（身份证11010519491231002X，电话13912345678）在91110000710925462X处，案号20240001");
-        assert_eq!(cover_text(&text), Value::from("当事人（身份证110105********002X，电话139****5678）在91110000710925462X处，案号20240001"));
+        assert_eq!(
+            cover_text(&text),
+            Value::from("当事人（身份证110105********002X，电话139****5678）在91110000710925462X处，案号20240001")
+        );
     }
 
     #[test]

@@ -165,7 +165,10 @@ pub async fn apply(tx: &mut Tx<'_>, actor: &Actor, folder: &Folder, now: DateTim
             Some(old) => {
                 let kept = |key: &str| old.body.get(key) == document.body.get(key);
                 if document.kind == "rule" && !(kept("value") && kept("effective_from") && kept("unit")) {
-                    faults.push(format!("{}: {} was applied with another value; decisions rest on it, so raise its version", document.file, document.code));
+                    faults.push(format!(
+                        "{}: {} was applied with another value; decisions rest on it, so raise its version",
+                        document.file, document.code
+                    ));
                 }
                 applied.changed.push(label);
                 inserts.push((document, old.version + 1));

@@ -14,7 +14,11 @@ pub fn json_schema(item: &Item, version: i32, configuration: &Configuration) -> 
         .filter_map(|field| {
             let condition = field.required_if.as_ref()?;
             let any = condition.contains.iter().any(|text| text == "*");
-            let given = if any { json!({ "type": "string", "minLength": 1 }) } else { json!({ "type": "string", "pattern": condition.contains.join("|") }) };
+            let given = if any {
+                json!({ "type": "string", "minLength": 1 })
+            } else {
+                json!({ "type": "string", "pattern": condition.contains.join("|") })
+            };
             Some(json!({
                 "if": { "properties": { condition.field.clone(): given }, "required": [condition.field] },
                 "then": { "required": [field.code] }

@@ -449,7 +449,9 @@ impl Item {
                     fault(format!("{code} ({name}): {term} may never be collected about natural persons"));
                 }
                 if let Some(term) = consent.iter().find(|term| name.contains(*term) && !self.written_consent) {
-                    fault(format!("{code} ({name}): {term} needs the person's written consent; set written_consent = true only where it is obtained"));
+                    fault(format!(
+                        "{code} ({name}): {term} needs the person's written consent; set written_consent = true only where it is obtained"
+                    ));
                 }
             }
             if self.disclosure == DisclosureClass::Public && self.person_public_basis.is_none() {
@@ -497,7 +499,10 @@ impl Item {
         }
         let identified = [Role::SubjectUscc, Role::SubjectCode, Role::PersonDocNo].iter().any(|role| self.with_role(*role).is_some());
         if !identified || self.with_role(Role::SubjectName).is_none() {
-            fault("no field says whom a row is about: roles subject_name and one of subject_uscc, subject_code, person_doc_no are needed".into());
+            fault(
+                "no field says whom a row is about: roles subject_name and one of subject_uscc, subject_code, person_doc_no are needed"
+                    .into(),
+            );
         }
         for feed in &self.feeds {
             for code in feed.not_required.iter().chain(feed.columns.iter().filter_map(|c| c.to.as_ref())) {
@@ -531,7 +536,12 @@ mod tests {
             code: "k".into(),
             name: "k".into(),
             separators: ";；、,，".into(),
-            values: vec![value("罚款", &["02"]), value("没收违法所得、没收非法财物", &["没收违法所得"]), value("其他", &[]), value("警告", &[])],
+            values: vec![
+                value("罚款", &["02"]),
+                value("没收违法所得、没收非法财物", &["没收违法所得"]),
+                value("其他", &[]),
+                value("警告", &[]),
+            ],
         }
     }
 

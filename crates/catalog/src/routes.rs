@@ -107,7 +107,19 @@ fn summary(v: &VersionedItem, today: NaiveDate) -> ItemSummary {
     let Item { code, name, name_en, heading, section, effective_from, effective_to, .. } = v.item.clone();
     let nature: Nature = v.item.nature;
     let (state, in_force) = (word(v.item.state), v.item.in_force(today));
-    ItemSummary { code, version: v.version, name, name_en, heading, section, nature: word(nature), state, effective_from, effective_to, in_force }
+    ItemSummary {
+        code,
+        version: v.version,
+        name,
+        name_en,
+        heading,
+        section,
+        nature: word(nature),
+        state,
+        effective_from,
+        effective_to,
+        in_force,
+    }
 }
 
 fn field_view(item: &Item, field: &Field, configuration: &Configuration) -> FieldView {

@@ -68,7 +68,17 @@ fn write(item: &Item, configuration: &Configuration) -> std::result::Result<Vec<
         row += 1;
         guide.write_string(row, 0, &field.name)?;
         guide.write_string(row, 1, &field.code)?;
-        guide.write_string(row, 2, if field.required { "是" } else if field.required_if.is_some() { "视情况" } else { "否" })?;
+        guide.write_string(
+            row,
+            2,
+            if field.required {
+                "是"
+            } else if field.required_if.is_some() {
+                "视情况"
+            } else {
+                "否"
+            },
+        )?;
         guide.write_string(row, 3, explain(field, configuration))?;
     }
 
@@ -95,15 +105,26 @@ fn column_letter(at: usize) -> String {
 fn explain(field: &Field, configuration: &Configuration) -> String {
     let mut parts = vec![match field.of_type {
         FieldType::Text => format!("文字，不超过{}个字", field.max_chars),
-        FieldType::Date => if field.not_after_today { "日期，不晚于填报当天".to_owned() } else { "日期".to_owned() },
-        FieldType::Decimal => field.digits.map_or_else(|| "数字".to_owned(), |[all, after]| format!("数字，整数部分不超过{}位，小数不超过{after}位", all.saturating_sub(after))),
+        FieldType::Date => {
+            if field.not_after_today {
+                "日期，不晚于填报当天".to_owned()
+            } else {
+                "日期".to_owned()
+            }
+        }
+        FieldType::Decimal => field.digits.map_or_else(
+            || "数字".to_owned(),
+            |[all, after]| format!("数字，整数部分不超过{}位，小数不超过{after}位", all.saturating_sub(after)),
+        ),
         FieldType::Integer => "整数".to_owned(),
         FieldType::Code => format!("取值之一：{}", values(field, configuration).join("、")),
         FieldType::Codes => format!("取值可多个，用分号隔开：{}", values(field, configuration).join("；")),
         FieldType::Uscc => "18位统一社会信用代码".to_owned(),
         FieldType::OrganisationCode => "9位组织机构代码".to_owned(),
         FieldType::RegistrationNumber => "工商注册号，按证照填写".to_owned(),
-        FieldType::PersonDocumentKind => "证件类型：身份证、护照号、港澳居民来往内地通行证、台湾居民来往大陆通行证、外国人永久居留身份证、港澳台居民居住证".to_owned(),
+        FieldType::PersonDocumentKind => {
+            "证件类型：身份证、护照号、港澳居民来往内地通行证、台湾居民来往大陆通行证、外国人永久居留身份证、港澳台居民居住证".to_owned()
+        }
         FieldType::PersonDocument => "证件号码，加密保存，不对外公开".to_owned(),
         FieldType::AnySubjectCode => "组织填统一社会信用代码、组织机构代码或注册号，自然人填身份证号码".to_owned(),
     }];

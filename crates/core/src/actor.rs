@@ -30,8 +30,16 @@ pub enum Role {
 
 impl Role {
     /// Every role, in the order they are listed to people.
-    pub const ALL: [Self; 8] =
-        [Self::PlatformAdmin, Self::SecurityAdmin, Self::Auditor, Self::CreditOffice, Self::Provider, Self::Consumer, Self::Clerk, Self::Subject];
+    pub const ALL: [Self; 8] = [
+        Self::PlatformAdmin,
+        Self::SecurityAdmin,
+        Self::Auditor,
+        Self::CreditOffice,
+        Self::Provider,
+        Self::Consumer,
+        Self::Clerk,
+        Self::Subject,
+    ];
 
     /// Stable code, as in the database and the tokens.
     pub fn code(self) -> &'static str {

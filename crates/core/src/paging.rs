@@ -27,11 +27,7 @@ pub fn encode<T: Serialize>(position: &T) -> String {
 
 /// Reads a cursor back.
 pub fn decode<T: DeserializeOwned>(cursor: &str) -> Result<T> {
-    BASE64_URL_SAFE_NO_PAD
-        .decode(cursor)
-        .ok()
-        .and_then(|json| serde_json::from_slice(&json).ok())
-        .ok_or_else(|| Problem::new(&BAD_CURSOR))
+    BASE64_URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|json| serde_json::from_slice(&json).ok()).ok_or_else(|| Problem::new(&BAD_CURSOR))
 }
 
 /// `limit` within 1 to `max`, or `default` when absent.

@@ -86,8 +86,12 @@ pub static FORBIDDEN: ProblemType = ProblemType {
     en: "this account may not do that; ask your security administrator if your duty requires it",
 };
 /// No such thing, or not for this caller.
-pub static NOT_FOUND: ProblemType =
-    ProblemType { code: "not_found", kind: Kind::NotFound, zh: "未找到该资源；请核对地址与编号", en: "there is no such resource; check the address and the id" };
+pub static NOT_FOUND: ProblemType = ProblemType {
+    code: "not_found",
+    kind: Kind::NotFound,
+    zh: "未找到该资源；请核对地址与编号",
+    en: "there is no such resource; check the address and the id",
+};
 /// A parameter or the body cannot be read.
 pub static MALFORMED: ProblemType = ProblemType {
     code: "malformed_request",

@@ -173,7 +173,8 @@ mod tests {
     #[test]
     fn the_default_is_complete_and_the_environment_goes_over_it() {
         let plain = Settings::load(None, vars(&[("PATH", "x")])).unwrap();
-        let changed = Settings::load(None, vars(&[("CREDENCE__JOBS__LEASE_SECONDS", "3"), ("CREDENCE__DATABASE__URL", "host=/x user=y")])).unwrap();
+        let changed =
+            Settings::load(None, vars(&[("CREDENCE__JOBS__LEASE_SECONDS", "3"), ("CREDENCE__DATABASE__URL", "host=/x user=y")])).unwrap();
         assert_ne!(plain.jobs.lease_seconds, 3);
         assert_eq!((changed.jobs.lease_seconds, changed.database.url.as_str()), (3, "host=/x user=y"));
     }

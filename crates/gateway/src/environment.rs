@@ -31,7 +31,10 @@ pub fn default_data_dir() -> PathBuf {
     if root {
         return PathBuf::from("/var/lib/credence");
     }
-    var("XDG_STATE_HOME").or_else(|| var("HOME").map(|home| home.join(".local/state"))).unwrap_or_else(|| PathBuf::from(".")).join("credence")
+    var("XDG_STATE_HOME")
+        .or_else(|| var("HOME").map(|home| home.join(".local/state")))
+        .unwrap_or_else(|| PathBuf::from("."))
+        .join("credence")
 }
 
 impl Environment {

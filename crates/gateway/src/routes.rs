@@ -58,7 +58,8 @@ struct Description;
 
 /// The OpenAPI document of these routes, generated from the code.
 pub fn openapi() -> OpenApi {
-    let (_, mut document) = actix_web::App::new().into_utoipa_app().service(utoipa_actix_web::scope("/v1").configure(api)).split_for_parts();
+    let (_, mut document) =
+        actix_web::App::new().into_utoipa_app().service(utoipa_actix_web::scope("/v1").configure(api)).split_for_parts();
     let mut base = Description::openapi();
     base.merge(std::mem::take(&mut document));
     base.info = Info::new("Credence", env!("CARGO_PKG_VERSION"));
@@ -68,7 +69,8 @@ pub fn openapi() -> OpenApi {
             .to_owned(),
     );
     base.info.license = None::<License>;
-    let scheme = Http::builder().scheme(HttpAuthScheme::Bearer).description(Some("An access token of POST /v1/sessions, or an API key")).build();
+    let scheme =
+        Http::builder().scheme(HttpAuthScheme::Bearer).description(Some("An access token of POST /v1/sessions, or an API key")).build();
     base.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));
     base
 }

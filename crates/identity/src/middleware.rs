@@ -3,7 +3,7 @@
 
 use crate::model::TOKEN_REFUSED;
 use crate::service::Identity;
-use actix_web::body::MessageBody;
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::Next;
@@ -12,15 +12,18 @@ use credence_core::problem::Problem;
 use credence_web::{ApiError, set_actor};
 
 /// The middleware function.
-pub async fn authenticate(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<impl MessageBody>, Error> {
+pub async fn authenticate(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, Error> {
     if let Some(header) = request.headers().get(AUTHORIZATION) {
         let bearer = header.to_str().ok().and_then(|h| h.strip_prefix("Bearer ").or_else(|| h.strip_prefix("bearer "))).map(str::trim);
-        let identity = request.app_data::<web::Data<Identity>>().ok_or_else(|| ApiError(Problem::internal("identity is not mounted")))?;
-        let actor = match bearer {
-            Some(bearer) => identity.authenticate(bearer).await.map_err(ApiError)?,
-            None => return Err(ApiError(Problem::new(&TOKEN_REFUSED)).into()),
+        let found = match (bearer, request.app_data::<web::Data<Identity>>()) {
+            (Some(bearer), Some(identity)) => identity.authenticate(bearer).await,
+            (None, _) => Err(Problem::new(&TOKEN_REFUSED)),
+            (_, None) => Err(Problem::internal("identity is not mounted")),
         };
-        set_actor(&request, actor);
+        match found {
+            Ok(actor) => set_actor(&request, actor),
+            Err(problem) => return Ok(request.error_response(ApiError(problem))),
+        }
     }
-    next.call(request).await
+    Ok(next.call(request).await?.map_into_boxed_body())
 }

@@ -1,7 +1,7 @@
 //! Words of identity and its problems.
 
-use credence_core::problem::{Kind, ProblemType};
 use credence_core::Role;
+use credence_core::problem::{Kind, ProblemType};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -36,7 +36,9 @@ pub static TOKEN_REUSED: ProblemType = ProblemType {
 };
 /// Name taken.
 pub static USERNAME_TAKEN: ProblemType =
-    ProblemType { code: "username_taken", kind: Kind::Conflict, zh: "用户名已存在；请换一个", en: "this username exists; choose another" };
+    ProblemType {
+        code: "username_taken", kind: Kind::Conflict, zh: "用户名已存在；请换一个", en: "this username exists; choose another"
+    };
 /// Password too short.
 pub static PASSWORD_WEAK: ProblemType = ProblemType {
     code: "password_weak",
@@ -52,8 +54,12 @@ pub static ROLES_CONFLICT: ProblemType = ProblemType {
     en: "these roles exclude each other: the three administrators are separate and hold no other role; other roles need an agency; subjects' accounts are opened at the hall",
 };
 /// No such agency.
-pub static AGENCY_UNKNOWN: ProblemType =
-    ProblemType { code: "agency_unknown", kind: Kind::Unprocessable, zh: "没有该单位代码；请核对", en: "there is no agency with this code" };
+pub static AGENCY_UNKNOWN: ProblemType = ProblemType {
+    code: "agency_unknown",
+    kind: Kind::Unprocessable,
+    zh: "没有该单位代码；请核对",
+    en: "there is no agency with this code",
+};
 
 /// A login.
 #[derive(Deserialize, ToSchema)]

@@ -51,7 +51,8 @@ pub struct AgencyEntry {
 
 /// Enters or updates the divisions.
 pub async fn apply_regions(tx: &mut Tx<'_>, actor: &Actor, text: &str, now: DateTime<Utc>) -> Result<usize> {
-    let regions: Regions = toml::from_str(text).map_err(|e| Problem::malformed(format!("regions.toml：{}", e.message()), format!("regions.toml: {}", e.message())))?;
+    let regions: Regions = toml::from_str(text)
+        .map_err(|e| Problem::malformed(format!("regions.toml：{}", e.message()), format!("regions.toml: {}", e.message())))?;
     store::upsert_regions(tx, &regions.regions).await?;
     record(tx, actor, Change::new("regions.apply", "regions", Uuid::nil()).with(json!({ "regions": regions.regions.len() })), now).await?;
     Ok(regions.regions.len())
@@ -64,7 +65,13 @@ pub async fn apply_agencies(tx: &mut Tx<'_>, actor: &Actor, agencies: &[AgencyEn
             return Err(Problem::malformed(format!("{}：{}", agency.code, e.zh()), format!("{}: {}", agency.code, e.en())));
         }
         let id = store::upsert_agency(tx, agency, now).await?;
-        record(tx, actor, Change::new("agency.apply", "agency", id).with(json!({ "code": agency.code, "region": agency.region, "kind": agency.kind })), now).await?;
+        record(
+            tx,
+            actor,
+            Change::new("agency.apply", "agency", id).with(json!({ "code": agency.code, "region": agency.region, "kind": agency.kind })),
+            now,
+        )
+        .await?;
     }
     Ok(())
 }

@@ -2,12 +2,12 @@
 
 use crate::directory::Directory;
 use crate::model::{
-    ACCOUNT_LOCKED, AGENCY_UNKNOWN, AccountView, ApiKeyCreated, LOGIN_REFUSED, NewAccount, NewApiKey, NewSubjectAccount, PASSWORD_WEAK, ROLES_CONFLICT,
-    TOKEN_REFUSED, TOKEN_REUSED, Tokens, USERNAME_TAKEN,
+    ACCOUNT_LOCKED, AGENCY_UNKNOWN, AccountView, ApiKeyCreated, LOGIN_REFUSED, NewAccount, NewApiKey, NewSubjectAccount, PASSWORD_WEAK,
+    ROLES_CONFLICT, TOKEN_REFUSED, TOKEN_REUSED, Tokens, USERNAME_TAKEN,
 };
+use crate::password;
 use crate::store::{self, AccountInsert, KeyInsert};
 use crate::tokens::{self, SigningKeys};
-use crate::password;
 use chrono::{DateTime, Duration, Utc};
 use credence_audit::{Change, record};
 use credence_core::actor::{Actor, Credential, Role};
@@ -236,7 +236,8 @@ impl Identity {
                     roles: roles.clone(),
                 };
                 store::insert_account(tx, insert, &actor.label, now, || Problem::new(&USERNAME_TAKEN)).await?;
-                record(tx, actor, Change::new("account.open", "account", id).with(json!({ "roles": roles, "agency": new.agency })), now).await
+                record(tx, actor, Change::new("account.open", "account", id).with(json!({ "roles": roles, "agency": new.agency })), now)
+                    .await
             })
             .await?;
         let roles = roles.into_iter().map(str::to_owned).collect();
@@ -272,7 +273,14 @@ impl Identity {
                 record(tx, actor, change.with(json!({ "capacity": new.capacity.code(), "document_kind": new.document_kind })), now).await
             })
             .await?;
-        Ok(AccountView { id, username: new.username.clone(), display_name: new.username, agency: None, roles: vec![Role::Subject.code().to_owned()], locked: false })
+        Ok(AccountView {
+            id,
+            username: new.username.clone(),
+            display_name: new.username,
+            agency: None,
+            roles: vec![Role::Subject.code().to_owned()],
+            locked: false,
+        })
     }
 
     /// Unlocks an account before its time.
@@ -311,7 +319,8 @@ impl Identity {
         if !matches!(new.role, Role::Provider | Role::Consumer) {
             return Err(Problem::new(&ROLES_CONFLICT));
         }
-        let agency = self.directory.reload(&self.db, now).await?.by_code(&new.agency).map(|a| a.id).ok_or_else(|| Problem::new(&AGENCY_UNKNOWN))?;
+        let agency =
+            self.directory.reload(&self.db, now).await?.by_code(&new.agency).map(|a| a.id).ok_or_else(|| Problem::new(&AGENCY_UNKNOWN))?;
         let id = Uuid::now_v7();
         let secret = hex::encode(random::<32>().map_err(Problem::internal)?);
         let expires_at = new.valid_days.map(|days| now + Duration::days(days.clamp(1, 3660)));

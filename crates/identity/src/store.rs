@@ -154,7 +154,13 @@ pub(crate) struct AccountInsert<'a> {
     pub roles: Vec<&'static str>,
 }
 
-pub(crate) async fn insert_account(tx: &mut Tx<'_>, new: AccountInsert<'_>, by: &str, now: DateTime<Utc>, taken: impl FnOnce() -> Problem) -> Result<()> {
+pub(crate) async fn insert_account(
+    tx: &mut Tx<'_>,
+    new: AccountInsert<'_>,
+    by: &str,
+    now: DateTime<Utc>,
+    taken: impl FnOnce() -> Problem,
+) -> Result<()> {
     diesel::insert_into(accounts::table)
         .values((
             accounts::id.eq(new.id),
@@ -174,7 +180,15 @@ pub(crate) async fn insert_account(tx: &mut Tx<'_>, new: AccountInsert<'_>, by: 
     Ok(())
 }
 
-pub(crate) async fn bind_subject(tx: &mut Tx<'_>, account: Uuid, subject: Uuid, capacity: &str, evidence: &str, by: &str, now: DateTime<Utc>) -> Result<()> {
+pub(crate) async fn bind_subject(
+    tx: &mut Tx<'_>,
+    account: Uuid,
+    subject: Uuid,
+    capacity: &str,
+    evidence: &str,
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
     diesel::insert_into(account_subjects::table)
         .values((
             account_subjects::id.eq(Uuid::now_v7()),
@@ -192,7 +206,9 @@ pub(crate) async fn bind_subject(tx: &mut Tx<'_>, account: Uuid, subject: Uuid, 
 }
 
 /// Accounts with their agency's code and roles.
-pub(crate) async fn list_accounts(conn: &mut AsyncPgConnection) -> Result<Vec<(Uuid, String, String, Option<String>, Vec<String>, Option<DateTime<Utc>>)>> {
+pub(crate) async fn list_accounts(
+    conn: &mut AsyncPgConnection,
+) -> Result<Vec<(Uuid, String, String, Option<String>, Vec<String>, Option<DateTime<Utc>>)>> {
     type Row = (Uuid, String, String, Option<Uuid>, Option<DateTime<Utc>>);
     let rows: Vec<Row> = accounts::table
         .filter(accounts::state.eq("active"))
@@ -213,7 +229,14 @@ pub(crate) async fn list_accounts(conn: &mut AsyncPgConnection) -> Result<Vec<(U
         .collect())
 }
 
-pub(crate) async fn insert_refresh_token(tx: &mut Tx<'_>, family: Uuid, account: Uuid, hash: &[u8], now: DateTime<Utc>, until: DateTime<Utc>) -> Result<()> {
+pub(crate) async fn insert_refresh_token(
+    tx: &mut Tx<'_>,
+    family: Uuid,
+    account: Uuid,
+    hash: &[u8],
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<()> {
     diesel::insert_into(refresh_tokens::table)
         .values((
             refresh_tokens::id.eq(Uuid::now_v7()),
@@ -346,7 +369,15 @@ pub(crate) async fn api_key(conn: &mut AsyncPgConnection, id: Uuid, now: DateTim
         .await
         .optional()
         .db()?;
-    Ok(row.map(|(agency, region, label, secret_hash, role, items, regions)| ApiKeyRow { agency, region, label, secret_hash, role, items, regions }))
+    Ok(row.map(|(agency, region, label, secret_hash, role, items, regions)| ApiKeyRow {
+        agency,
+        region,
+        label,
+        secret_hash,
+        role,
+        items,
+        regions,
+    }))
 }
 
 pub(crate) async fn revoke_api_key(tx: &mut Tx<'_>, id: Uuid, now: DateTime<Utc>) -> Result<bool> {

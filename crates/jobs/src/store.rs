@@ -32,13 +32,15 @@ pub async fn enqueue(tx: &mut Tx<'_>, job: NewJob<'_>, now: DateTime<Utc>) -> Re
 /// lease has run out.
 pub async fn enqueue_leased(tx: &mut Tx<'_>, job: NewJob<'_>, now: DateTime<Utc>, lease: Uuid, lease_for: Duration) -> Result<Uuid> {
     let id = insert(tx.conn(), job, now).await?;
-    diesel::sql_query("UPDATE jobs SET lease_id = $2, leased_until = clock_timestamp() + make_interval(secs => $3), attempts = 1 WHERE id = $1")
-        .bind::<SqlUuid, _>(id)
-        .bind::<SqlUuid, _>(lease)
-        .bind::<diesel::sql_types::Double, _>(seconds(lease_for))
-        .execute(tx.conn())
-        .await
-        .db()?;
+    diesel::sql_query(
+        "UPDATE jobs SET lease_id = $2, leased_until = clock_timestamp() + make_interval(secs => $3), attempts = 1 WHERE id = $1",
+    )
+    .bind::<SqlUuid, _>(id)
+    .bind::<SqlUuid, _>(lease)
+    .bind::<diesel::sql_types::Double, _>(seconds(lease_for))
+    .execute(tx.conn())
+    .await
+    .db()?;
     Ok(id)
 }
 
@@ -81,7 +83,13 @@ pub(crate) struct Taken {
 
 /// Takes the job due longest among `kinds`, if there is one. The machine's clock of the database decides about leases, so that workers
 /// on different machines agree; `now` decides what is due.
-pub(crate) async fn take(conn: &mut AsyncPgConnection, kinds: &[&str], lease: Uuid, now: DateTime<Utc>, lease_for: Duration) -> Result<Option<Taken>> {
+pub(crate) async fn take(
+    conn: &mut AsyncPgConnection,
+    kinds: &[&str],
+    lease: Uuid,
+    now: DateTime<Utc>,
+    lease_for: Duration,
+) -> Result<Option<Taken>> {
     diesel::sql_query(
         "UPDATE jobs SET lease_id = $1, leased_until = clock_timestamp() + make_interval(secs => $2), attempts = attempts + 1
           WHERE id = (SELECT id FROM jobs WHERE state = 'waiting' AND run_at <= $3 AND kind = ANY ($4)
@@ -119,7 +127,14 @@ pub(crate) async fn renew(conn: &mut AsyncPgConnection, job: Uuid, lease: Uuid, 
 }
 
 /// Ends a job that the lease still holds.
-pub(crate) async fn finish(conn: &mut AsyncPgConnection, job: Uuid, lease: Uuid, state: &str, error: Option<&str>, now: DateTime<Utc>) -> Result<()> {
+pub(crate) async fn finish(
+    conn: &mut AsyncPgConnection,
+    job: Uuid,
+    lease: Uuid,
+    state: &str,
+    error: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<()> {
     diesel::update(jobs::table.find(job).filter(jobs::lease_id.eq(lease)).filter(jobs::state.eq("waiting")))
         .set((
             jobs::state.eq(state),
@@ -137,7 +152,12 @@ pub(crate) async fn finish(conn: &mut AsyncPgConnection, job: Uuid, lease: Uuid,
 /// Gives a job back, to be tried again at `run_at`.
 pub(crate) async fn give_back(conn: &mut AsyncPgConnection, job: Uuid, lease: Uuid, error: &str, run_at: DateTime<Utc>) -> Result<()> {
     diesel::update(jobs::table.find(job).filter(jobs::lease_id.eq(lease)).filter(jobs::state.eq("waiting")))
-        .set((jobs::last_error.eq(error), jobs::run_at.eq(run_at), jobs::lease_id.eq(None::<Uuid>), jobs::leased_until.eq(None::<DateTime<Utc>>)))
+        .set((
+            jobs::last_error.eq(error),
+            jobs::run_at.eq(run_at),
+            jobs::lease_id.eq(None::<Uuid>),
+            jobs::leased_until.eq(None::<DateTime<Utc>>),
+        ))
         .execute(conn)
         .await
         .db()?;

@@ -195,7 +195,7 @@ impl Checker {
     pub fn check(&mut self, row_no: u64, cells: &[Cell], unknown: &[String]) -> Checked {
         let basis = &self.basis;
         let item = &basis.item.item;
-        let mut run = Run { item, configuration: &basis.configuration, issues: Vec::new(), sealed: &self.sealed };
+        let mut run = Run { item, configuration: &basis.configuration, issues: Vec::new(), sealed: &self.sealed, rules: &self.uscc_rules };
         for name in unknown {
             run.whole(
                 "unknown_field",
@@ -213,13 +213,19 @@ impl Checker {
             }
         };
         if is_example(item, &input) {
-            run.whole("example_row", Severity::Error, "", "这是模板中的示例行；请删除".into(), "this is the template's example row; delete it".into());
+            run.whole(
+                "example_row",
+                Severity::Error,
+                "",
+                "这是模板中的示例行；请删除".into(),
+                "this is the template's example row; delete it".into(),
+            );
             return Checked::Refused(run.issues);
         }
 
         let mut values: Vec<Option<Value<'_>>> = Vec::with_capacity(item.fields.len());
         for (at, field) in item.fields.iter().enumerate() {
-            values.push(run.read(at, field, input(at), basis, &self.uscc_rules));
+            values.push(run.read(at, field, input(at), basis));
         }
         let get = |role: Role| item.fields.iter().position(|f| f.role == Some(role)).and_then(|at| values.get(at).and_then(Option::as_ref));
         let day = |role: Role| get(role).and_then(|v| if let Value::Day(day) = v { Some(*day) } else { None });
@@ -247,7 +253,8 @@ impl Checker {
         let mut late = false;
         let late_rule = self.deadline.as_ref().zip(decided_on).map(|((days, rule), decided)| {
             let calendar = &basis.configuration.rulebook.calendar;
-            let due = *self.deadlines.entry(decided).or_insert_with(|| calendar.add_working_days(decided, *days).map_or(decided, |c| c.date));
+            let due =
+                *self.deadlines.entry(decided).or_insert_with(|| calendar.add_working_days(decided, *days).map_or(decided, |c| c.date));
             late = basis.received_on > due;
             rule.clone()
         });
@@ -291,14 +298,20 @@ fn join(columns: &[usize], cells: &[Cell]) -> Option<Cell> {
     if columns.len() < 2 {
         return None;
     }
-    let parts: Vec<String> = columns.iter().filter_map(|at| cells.get(*at)).map(|c| c.text().into_owned()).filter(|t| !t.is_empty()).collect();
+    let parts: Vec<String> =
+        columns.iter().filter_map(|at| cells.get(*at)).map(|c| c.text().into_owned()).filter(|t| !t.is_empty()).collect();
     Some(Cell::Text(parts.join(";")))
 }
 
 /// Whether every field that the example fills holds the example's text.
 fn is_example<'a>(item: &Item, input: &impl Fn(usize) -> &'a Cell) -> bool {
     (0..2).any(|example| {
-        let mut filled = item.fields.iter().enumerate().filter_map(|(at, f)| f.examples.get(example).filter(|e| !e.is_empty()).map(|e| (at, e))).peekable();
+        let mut filled = item
+            .fields
+            .iter()
+            .enumerate()
+            .filter_map(|(at, f)| f.examples.get(example).filter(|e| !e.is_empty()).map(|e| (at, e)))
+            .peekable();
         filled.peek().is_some() && filled.all(|(at, text)| *input(at).text() == **text)
     })
 }
@@ -353,6 +366,7 @@ struct Run<'r> {
     configuration: &'r Configuration,
     issues: Vec<Issue>,
     sealed: &'r [bool],
+    rules: &'r UsccRules,
 }
 
 impl<'r> Run<'r> {
@@ -370,7 +384,8 @@ impl<'r> Run<'r> {
 
     fn issue(&mut self, at: usize, rule: &str, severity: Severity, value: &str, zh: impl Into<String>, en: impl Into<String>) {
         let Some(field) = self.item.fields.get(at) else { return };
-        let hide = self.sealed.get(at).copied().unwrap_or(true) || matches!(field.of_type, FieldType::PersonDocument | FieldType::AnySubjectCode);
+        let hide =
+            self.sealed.get(at).copied().unwrap_or(true) || matches!(field.of_type, FieldType::PersonDocument | FieldType::AnySubjectCode);
         let shown: String = value.chars().take(VALUE_CHARS_SHOWN).collect();
         let value = if hide { person::mask(&shown) } else { cover_numbers(&shown) };
         self.issues.push(Issue {
@@ -392,7 +407,7 @@ impl<'r> Run<'r> {
         self.issue(at, rule, Severity::Warning, value, zh, en);
     }
 
-    fn read<'c>(&mut self, at: usize, field: &'r Field, cell: &'c Cell, basis: &'r Basis, rules: &UsccRules) -> Option<Value<'c>>
+    fn read<'c>(&mut self, at: usize, field: &'r Field, cell: &'c Cell, basis: &'r Basis) -> Option<Value<'c>>
     where
         'r: 'c,
     {
@@ -405,12 +420,24 @@ impl<'r> Run<'r> {
                 let length = text.chars().count();
                 if length > field.max_chars {
                     let (max, over) = (field.max_chars, length - field.max_chars);
-                    self.error(at, "text_too_long", &text, format!("超过{max}个字（多{over}个字）；请缩短"), format!("longer than {max} characters by {over}; shorten it"));
+                    self.error(
+                        at,
+                        "text_too_long",
+                        &text,
+                        format!("超过{max}个字（多{over}个字）；请缩短"),
+                        format!("longer than {max} characters by {over}; shorten it"),
+                    );
                     return None;
                 }
                 if let Some(bad) = text.chars().find(|c| (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || *c == '\u{fffd}') {
                     let code = u32::from(bad);
-                    self.error(at, "text_control_char", &text, format!("含有不可见的控制字符 U+{code:04X}；请删除"), format!("holds the control character U+{code:04X}; remove it"));
+                    self.error(
+                        at,
+                        "text_control_char",
+                        &text,
+                        format!("含有不可见的控制字符 U+{code:04X}；请删除"),
+                        format!("holds the control character U+{code:04X}; remove it"),
+                    );
                     return None;
                 }
                 Some(Value::Text(text))
@@ -428,24 +455,42 @@ impl<'r> Run<'r> {
             }
             FieldType::Code => self.code(at, field, &text),
             FieldType::Codes => self.codes(at, field, &text),
-            FieldType::Uscc => self.uscc(at, field, &text, rules).map(Value::Code),
+            FieldType::Uscc => self.uscc(at, field, &text).map(Value::Code),
             FieldType::OrganisationCode => match OrganisationCode::parse(&text) {
                 Ok(code) => Some(Value::Text(code.as_str().to_owned().into())),
                 Err(_) => {
-                    self.error(at, "organisation_code", &text, "组织机构代码应为9位且校验位正确；请核对", "an organisation code has nine characters with a correct check character");
+                    self.error(
+                        at,
+                        "organisation_code",
+                        &text,
+                        "组织机构代码应为9位且校验位正确；请核对",
+                        "an organisation code has nine characters with a correct check character",
+                    );
                     None
                 }
             },
             FieldType::RegistrationNumber => match RegistrationNumber::parse(&text) {
                 Ok(number) => Some(Value::Text(number.as_str().to_owned().into())),
                 Err(_) => {
-                    self.error(at, "registration_number", &text, "工商注册号格式或校验位不符；请按营业执照核对", "the registration number's form or check digit is wrong; compare it with the licence");
+                    self.error(
+                        at,
+                        "registration_number",
+                        &text,
+                        "工商注册号格式或校验位不符；请按营业执照核对",
+                        "the registration number's form or check digit is wrong; compare it with the licence",
+                    );
                     None
                 }
             },
             FieldType::PersonDocumentKind => {
                 if PersonDocumentKind::from_feed(&cell::compact(&text)).is_none() {
-                    self.error(at, "person_document_kind", &text, "证件类型不在允许的范围内；请按填报说明选择", "this kind of document is not known; choose one from the instructions");
+                    self.error(
+                        at,
+                        "person_document_kind",
+                        &text,
+                        "证件类型不在允许的范围内；请按填报说明选择",
+                        "this kind of document is not known; choose one from the instructions",
+                    );
                     return None;
                 }
                 Some(Value::Text(text))
@@ -463,11 +508,23 @@ impl<'r> Run<'r> {
 
     fn date<'c>(&mut self, at: usize, field: &Field, cell: &Cell, text: &str, today: NaiveDate) -> Option<Value<'c>> {
         let Some(day) = cell::date(cell) else {
-            self.error(at, "date_format", text, "不是有效日期；请写作 2026-01-31、2026/1/31、20260131 或 2026年1月31日", "not a date; write 2026-01-31, 2026/1/31, 20260131 or 2026年1月31日");
+            self.error(
+                at,
+                "date_format",
+                text,
+                "不是有效日期；请写作 2026-01-31、2026/1/31、20260131 或 2026年1月31日",
+                "not a date; write 2026-01-31, 2026/1/31, 20260131 or 2026年1月31日",
+            );
             return None;
         };
         if field.not_after_today && day > today {
-            self.error(at, "date_in_future", text, format!("日期晚于今天（{today}）；请核对"), format!("the date lies after today ({today}); check it"));
+            self.error(
+                at,
+                "date_in_future",
+                text,
+                format!("日期晚于今天（{today}）；请核对"),
+                format!("the date lies after today ({today}); check it"),
+            );
             return None;
         }
         Some(Value::Day(day))
@@ -479,19 +536,37 @@ impl<'r> Run<'r> {
         match cell::decimal(text, digits, unit) {
             Ok(number) => {
                 if unit == Some("万元") && number.split('.').next().is_some_and(|whole| whole.len() >= SUSPICIOUS_WAN_YUAN_DIGITS) {
-                    self.warn(at, "amount_unit_suspect", text, "金额超过1亿元，请核对单位是否为万元（2000元应填0.2）", "more than 100 million yuan; check that the unit is 万元 (2,000 yuan is 0.2)");
+                    self.warn(
+                        at,
+                        "amount_unit_suspect",
+                        text,
+                        "金额超过1亿元，请核对单位是否为万元（2000元应填0.2）",
+                        "more than 100 million yuan; check that the unit is 万元 (2,000 yuan is 0.2)",
+                    );
                 }
                 Some(Value::Text(number.into()))
             }
             Err(fault) => {
                 let unit = unit.unwrap_or("无");
                 let (rule, zh, en) = match fault {
-                    DecimalFault::Format => ("decimal_format", "不是数字；请只填数字".to_owned(), "not a number; give digits only".to_owned()),
-                    DecimalFault::WrongUnit => ("decimal_unit", format!("单位应为{unit}；请换算后填写，2000元填0.2"), format!("the unit is {unit}; convert it, 2,000 yuan is 0.2")),
-                    DecimalFault::Negative => ("decimal_negative", "不能为负数；请核对".to_owned(), "cannot be negative; check it".to_owned()),
+                    DecimalFault::Format => {
+                        ("decimal_format", "不是数字；请只填数字".to_owned(), "not a number; give digits only".to_owned())
+                    }
+                    DecimalFault::WrongUnit => (
+                        "decimal_unit",
+                        format!("单位应为{unit}；请换算后填写，2000元填0.2"),
+                        format!("the unit is {unit}; convert it, 2,000 yuan is 0.2"),
+                    ),
+                    DecimalFault::Negative => {
+                        ("decimal_negative", "不能为负数；请核对".to_owned(), "cannot be negative; check it".to_owned())
+                    }
                     DecimalFault::Digits => {
                         let [all, after] = digits;
-                        ("decimal_digits", format!("位数过多：整数部分不超过{}位，小数不超过{after}位", all.saturating_sub(after)), format!("too many digits: at most {} before and {after} after the point", all.saturating_sub(after)))
+                        (
+                            "decimal_digits",
+                            format!("位数过多：整数部分不超过{}位，小数不超过{after}位", all.saturating_sub(after)),
+                            format!("too many digits: at most {} before and {after} after the point", all.saturating_sub(after)),
+                        )
                     }
                 };
                 self.error(at, rule, text, zh, en);
@@ -512,7 +587,9 @@ impl<'r> Run<'r> {
         let compact = cell::compact(text);
         let found = set.find(text).or_else(|| set.find(&compact)).or_else(|| set.find(compact.strip_suffix(".0").unwrap_or(&compact)));
         match found {
-            Some(value) if field.allowed.as_ref().is_none_or(|allowed| allowed.contains(&value.value)) => Some(Value::List(vec![value.value.as_str()])),
+            Some(value) if field.allowed.as_ref().is_none_or(|allowed| allowed.contains(&value.value)) => {
+                Some(Value::List(vec![value.value.as_str()]))
+            }
             _ => {
                 self.not_in_set(at, field, set, text);
                 None
@@ -536,19 +613,34 @@ impl<'r> Run<'r> {
 
     fn not_in_set(&mut self, at: usize, field: &Field, set: &CodeSet, text: &str) {
         let allowed = field.allowed.clone().unwrap_or_else(|| set.values.iter().map(|v| v.value.clone()).collect()).join("、");
-        self.error(at, "code_unknown", text, format!("「{text}」不在代码集「{}」中；可用：{allowed}", set.name), format!("`{text}` is not in the code set {}; allowed: {allowed}", set.code));
+        self.error(
+            at,
+            "code_unknown",
+            text,
+            format!("「{text}」不在代码集「{}」中；可用：{allowed}", set.name),
+            format!("`{text}` is not in the code set {}; allowed: {allowed}", set.code),
+        );
     }
 
-    fn uscc(&mut self, at: usize, field: &Field, text: &str, rules: &UsccRules) -> Option<Uscc> {
+    fn uscc(&mut self, at: usize, field: &Field, text: &str) -> Option<Uscc> {
+        let rules = self.rules;
         match Uscc::parse(text, rules) {
             Ok((code, warnings)) => {
-                let quarantine = rules.quarantine_if_warnings > 0 && warnings.len() >= rules.quarantine_if_warnings && field.role == Some(Role::SubjectUscc);
+                let quarantine = rules.quarantine_if_warnings > 0
+                    && warnings.len() >= rules.quarantine_if_warnings
+                    && field.role == Some(Role::SubjectUscc);
                 for warning in &warnings {
                     self.warn(at, warning.code(), text, warning.zh(), warning.en());
                 }
                 if quarantine {
                     let n = warnings.len();
-                    self.error(at, "uscc_doubtful", text, format!("该代码有{n}处疑点，疑为编造或误写；请对照证照核对"), format!("{n} things about this code are odd, so it looks made up or mistyped; compare it with the licence"));
+                    self.error(
+                        at,
+                        "uscc_doubtful",
+                        text,
+                        format!("该代码有{n}处疑点，疑为编造或误写；请对照证照核对"),
+                        format!("{n} things about this code are odd, so it looks made up or mistyped; compare it with the licence"),
+                    );
                     return None;
                 }
                 Some(code)
@@ -571,7 +663,13 @@ impl<'r> Run<'r> {
                 continue;
             }
             if required.get(at).copied().unwrap_or(false) {
-                self.error(at, "required", "", "必填项为空；请补充（「无」「/」等占位文字视为空）", "a required field is empty; fill it (texts such as 无 or / count as empty)");
+                self.error(
+                    at,
+                    "required",
+                    "",
+                    "必填项为空；请补充（「无」「/」等占位文字视为空）",
+                    "a required field is empty; fill it (texts such as 无 or / count as empty)",
+                );
                 continue;
             }
             let Some(condition) = &field.required_if else { continue };
@@ -584,7 +682,13 @@ impl<'r> Run<'r> {
             if triggered {
                 let name = other.and_then(|o| self.item.fields.get(o)).map(|f| f.name.clone()).unwrap_or_default();
                 let what = condition.contains.join("、");
-                self.error(at, "required_if", "", format!("「{name}」含「{what}」时此项必填；请补充"), format!("required because {} contains one of {what}", condition.field));
+                self.error(
+                    at,
+                    "required_if",
+                    "",
+                    format!("「{name}」含「{what}」时此项必填；请补充"),
+                    format!("required because {} contains one of {what}", condition.field),
+                );
             }
         }
     }
@@ -598,20 +702,38 @@ impl<'r> Run<'r> {
             && to < from
         {
             let at = self.at(Role::ValidTo);
-            self.error(at, "period_reversed", &to.to_string(), format!("有效期至早于有效期自（{from}）；请核对"), format!("the last day lies before the first ({from}); check both"));
+            self.error(
+                at,
+                "period_reversed",
+                &to.to_string(),
+                format!("有效期至早于有效期自（{from}）；请核对"),
+                format!("the last day lies before the first ({from}); check both"),
+            );
         }
         if let (Some(decided), Some(to)) = (decided, to)
             && to < decided
             && from.is_none()
         {
             let at = self.at(Role::ValidTo);
-            self.warn(at, "period_before_decision", &to.to_string(), format!("有效期至早于决定日期（{decided}）；请核对"), format!("the last day lies before the decision ({decided}); check both"));
+            self.warn(
+                at,
+                "period_before_decision",
+                &to.to_string(),
+                format!("有效期至早于决定日期（{decided}）；请核对"),
+                format!("the last day lies before the decision ({decided}); check both"),
+            );
         }
         if let (Some(decided), Some(until)) = (decided, public_until)
             && until < decided
         {
             let at = self.at(Role::PublicUntil);
-            self.error(at, "publicity_before_decision", &until.to_string(), format!("公示截止期早于决定日期（{decided}）；请核对"), format!("the last public day lies before the decision ({decided}); check both"));
+            self.error(
+                at,
+                "publicity_before_decision",
+                &until.to_string(),
+                format!("公示截止期早于决定日期（{decided}）；请核对"),
+                format!("the last public day lies before the decision ({decided}); check both"),
+            );
         }
     }
 
@@ -633,7 +755,13 @@ impl<'r> Run<'r> {
                 }
                 None => {
                     let known = map.keys().cloned().collect::<Vec<_>>().join("、");
-                    self.whole("state_unknown", Severity::Error, text, format!("当前状态「{text}」不在该表式的代码中；可用：{known}"), format!("status `{text}` is not known in this form; known: {known}"));
+                    self.whole(
+                        "state_unknown",
+                        Severity::Error,
+                        text,
+                        format!("当前状态「{text}」不在该表式的代码中；可用：{known}"),
+                        format!("status `{text}` is not known in this form; known: {known}"),
+                    );
                     None
                 }
             };
@@ -646,7 +774,13 @@ impl<'r> Run<'r> {
                 if let Some(state) = map.get(&text) {
                     return Some(*state);
                 }
-                self.error(at, "state_unknown", &text, "当前状态不在代码中；请按填报说明填写", "this status is not known; see the instructions");
+                self.error(
+                    at,
+                    "state_unknown",
+                    &text,
+                    "当前状态不在代码中；请按填报说明填写",
+                    "this status is not known; see the instructions",
+                );
                 None
             }
             _ => Some(RecordState::Active),
@@ -655,7 +789,8 @@ impl<'r> Run<'r> {
 
     /// Whom the row is about. `None` when it does not say so soundly; then there is an error among the issues.
     fn subject(&mut self, values: &[Option<Value<'_>>], basis: &Basis, on: Option<NaiveDate>) -> Option<SubjectRef> {
-        let value = |role: Role| self.item.fields.iter().position(|f| f.role == Some(role)).and_then(|at| values.get(at)).and_then(Option::as_ref);
+        let value =
+            |role: Role| self.item.fields.iter().position(|f| f.role == Some(role)).and_then(|at| values.get(at)).and_then(Option::as_ref);
         let text = |role: Role| value(role).map(Value::text);
         let name = text(Role::SubjectName)?;
         let name_normal = normalise(&name);
@@ -689,7 +824,13 @@ impl<'r> Run<'r> {
         if identifier.is_none() && others.is_empty() {
             let has_error = self.issues.iter().any(|i| i.severity == Severity::Error);
             if !has_error {
-                self.whole("subject_unidentified", Severity::Error, "", "没有任何主体代码；请至少填写统一社会信用代码".into(), "no code of the subject is given; give at least the unified social credit code".into());
+                self.whole(
+                    "subject_unidentified",
+                    Severity::Error,
+                    "",
+                    "没有任何主体代码；请至少填写统一社会信用代码".into(),
+                    "no code of the subject is given; give at least the unified social credit code".into(),
+                );
             }
             return None;
         }
@@ -697,7 +838,13 @@ impl<'r> Run<'r> {
         let persons_wanted = self.item.subject_kinds.contains(&SubjectKind::NaturalPerson);
         let organisations_wanted = self.item.subject_kinds.iter().any(|k| !k.is_person());
         if (kind.is_person() && !persons_wanted) || (!kind.is_person() && !organisations_wanted) {
-            self.whole("subject_kind", Severity::Error, "", "主体类别不属于该条目；请使用对应的自然人或法人条目".into(), "the item is not about this kind of subject; use the item for persons or for organisations".into());
+            self.whole(
+                "subject_kind",
+                Severity::Error,
+                "",
+                "主体类别不属于该条目；请使用对应的自然人或法人条目".into(),
+                "the item is not about this kind of subject; use the item for persons or for organisations".into(),
+            );
             return None;
         }
         Some(SubjectRef { identifier: identifier.unwrap_or(Identified::Weak), others, name, name_normal, on, kind })
@@ -720,9 +867,14 @@ impl<'r> Run<'r> {
     }
 
     #[expect(clippy::type_complexity, reason = "the two halves of what a column of mixed codes tells")]
-    fn any_code(&mut self, at: usize, number: &str, basis: &Basis, others: &mut Vec<(&'static str, String)>) -> Option<(Option<Identified>, Option<SubjectKind>)> {
-        let rules = self.configuration.uscc_rules(basis.received_on, 0);
-        let as_uscc = Uscc::parse(number, &rules);
+    fn any_code(
+        &mut self,
+        at: usize,
+        number: &str,
+        basis: &Basis,
+        others: &mut Vec<(&'static str, String)>,
+    ) -> Option<(Option<Identified>, Option<SubjectKind>)> {
+        let as_uscc = Uscc::parse(number, self.rules);
         if let Ok((code, warnings)) = as_uscc {
             for warning in warnings {
                 self.warn(at, warning.code(), number, warning.zh(), warning.en());
@@ -741,7 +893,13 @@ impl<'r> Run<'r> {
         }
         match as_uscc {
             Err(error) if compact.len() == 18 => self.error(at, error.code(), number, error.zh(), error.en()),
-            _ => self.error(at, "subject_code", number, "不是统一社会信用代码、组织机构代码或注册号；请核对", "neither a unified social credit code nor an organisation code nor a registration number"),
+            _ => self.error(
+                at,
+                "subject_code",
+                number,
+                "不是统一社会信用代码、组织机构代码或注册号；请核对",
+                "neither a unified social credit code nor an organisation code nor a registration number",
+            ),
         }
         None
     }
@@ -750,7 +908,13 @@ impl<'r> Run<'r> {
         let by = |v: Option<&Value<'_>>| v.and_then(|v| agencies.get(&normalise(&v.text())));
         let known = by(uscc).or_else(|| by(name));
         if !known.is_some_and(|agency| regions.contains(&agency.region)) {
-            self.whole("out_of_region", Severity::Error, "", "作出决定的机关不在该接口密钥的地区范围内；请使用相应密钥".into(), "the deciding organ lies outside the regions of this API key; use the right key".into());
+            self.whole(
+                "out_of_region",
+                Severity::Error,
+                "",
+                "作出决定的机关不在该接口密钥的地区范围内；请使用相应密钥".into(),
+                "the deciding organ lies outside the regions of this API key; use the right key".into(),
+            );
         }
     }
 
@@ -771,7 +935,13 @@ impl<'r> Run<'r> {
             {
                 member(&mut sealed, &field.code, value);
                 member(&mut data, &field.code, &Value::Text(cover_numbers(text).into()));
-                self.warn(at, "personal_number_in_text", "", "文字中含有身份证号码，已加密保存并遮盖；今后请勿在正文中填写", "the text holds a resident ID number; it is stored encrypted and covered. Please leave such numbers out of texts");
+                self.warn(
+                    at,
+                    "personal_number_in_text",
+                    "",
+                    "文字中含有身份证号码，已加密保存并遮盖；今后请勿在正文中填写",
+                    "the text holds a resident ID number; it is stored encrypted and covered. Please leave such numbers out of texts",
+                );
                 continue;
             }
             member(&mut data, &field.code, value);

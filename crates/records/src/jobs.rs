@@ -7,7 +7,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 fn id(payload: &Value, key: &str) -> Result<Uuid> {
-    payload.get(key).and_then(Value::as_str).and_then(|text| Uuid::parse_str(text).ok()).ok_or_else(|| Problem::internal(format!("payload without {key}")))
+    payload
+        .get(key)
+        .and_then(Value::as_str)
+        .and_then(|text| Uuid::parse_str(text).ok())
+        .ok_or_else(|| Problem::internal(format!("payload without {key}")))
 }
 
 /// Loading and undoing.

@@ -111,7 +111,9 @@ impl Verdict {
 
     /// The reverse of [`Self::letter`].
     pub fn from_letter(letter: u8) -> Option<Self> {
-        [Self::Accepted, Self::AcceptedWithWarnings, Self::Unchanged, Self::NewVersion, Self::Refused].into_iter().find(|v| v.letter() == letter)
+        [Self::Accepted, Self::AcceptedWithWarnings, Self::Unchanged, Self::NewVersion, Self::Refused]
+            .into_iter()
+            .find(|v| v.letter() == letter)
     }
 }
 

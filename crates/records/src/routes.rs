@@ -192,7 +192,10 @@ async fn submit_batch(
         item: params.item,
         feed: params.feed,
         encoding: params.encoding.as_deref().map(Encoding::parse).transpose()?,
-        ignore: params.ignore.map(|list| list.split([',', '，']).map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect()).unwrap_or_default(),
+        ignore: params
+            .ignore
+            .map(|list| list.split([',', '，']).map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect())
+            .unwrap_or_default(),
         file_name: params.file_name.unwrap_or_default(),
         dry_run: params.dry_run.unwrap_or(false),
     };
@@ -228,7 +231,10 @@ async fn read_body(request: &HttpRequest, payload: web::Payload, spooled: &mut S
         let mut part = part.map_err(|e| broken(&e))?;
         let name = part.content_disposition().and_then(|d| d.get_filename()).map(str::to_owned);
         let Some(name) = name else {
-            return Err(Problem::malformed("multipart 中只能有一个文件，其他参数放在查询字符串中", "a multipart body holds one file only; other parameters go into the query"));
+            return Err(Problem::malformed(
+                "multipart 中只能有一个文件，其他参数放在查询字符串中",
+                "a multipart body holds one file only; other parameters go into the query",
+            ));
         };
         files += 1;
         if files > 1 {
@@ -247,7 +253,8 @@ async fn read_body(request: &HttpRequest, payload: web::Payload, spooled: &mut S
 /// The batch, if the actor may see it: its own agency's, or any for those who supervise.
 async fn visible_batch(records: &Records, actor: &Actor, id: Uuid) -> Result<Batch> {
     let batch = store::batch(&mut *records.db.read().await?, id, records.clock.now()).await?;
-    let own = |b: &Batch| actor.may(Permission::SubmitRecords) && actor.agency.is_some_and(|a| a.0 == b.agency_id) && actor.covers_item(&b.item);
+    let own =
+        |b: &Batch| actor.may(Permission::SubmitRecords) && actor.agency.is_some_and(|a| a.0 == b.agency_id) && actor.covers_item(&b.item);
     batch.filter(|b| own(b) || actor.may(Permission::SuperviseSubmissions)).ok_or_else(|| Problem::new(&NOT_FOUND))
 }
 
@@ -287,7 +294,12 @@ async fn get_batch(caller: Caller, records: web::Data<Records>, id: web::Path<Uu
 #[utoipa::path(tag = "records", security(("token" = [])), params(RowParams), responses((status = 200, body = RowPage),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 #[get("/batches/{batch_id}/rows")]
-async fn list_batch_rows(caller: Caller, records: web::Data<Records>, id: web::Path<Uuid>, params: web::Query<RowParams>) -> ApiResult<HttpResponse> {
+async fn list_batch_rows(
+    caller: Caller,
+    records: web::Data<Records>,
+    id: web::Path<Uuid>,
+    params: web::Query<RowParams>,
+) -> ApiResult<HttpResponse> {
     require_batches(&caller.0)?;
     let batch = visible_batch(&records, &caller.0, *id).await?;
     let limit = paging::limit(params.limit, records.query.page_default, records.query.page_max)?;
@@ -309,8 +321,16 @@ async fn list_batch_rows(caller: Caller, records: web::Data<Records>, id: web::P
     let rows = page
         .into_iter()
         .map(|(row, verdict)| {
-            let kept = if round == 1 { warnings.iter().find(|(n, _)| *n == row).and_then(|(_, w)| serde_json::from_value(w.clone()).ok()) } else { None };
-            let issues = refused.iter().find(|q| q.row_no == row && q.round == round && verdict == Verdict::Refused).map(|q| q.issues.clone()).or(kept);
+            let kept = if round == 1 {
+                warnings.iter().find(|(n, _)| *n == row).and_then(|(_, w)| serde_json::from_value(w.clone()).ok())
+            } else {
+                None
+            };
+            let issues = refused
+                .iter()
+                .find(|q| q.row_no == row && q.round == round && verdict == Verdict::Refused)
+                .map(|q| q.issues.clone())
+                .or(kept);
             RowVerdict { row: u64::try_from(row).unwrap_or(0), verdict, issues: issues.unwrap_or_default() }
         })
         .collect();
@@ -349,7 +369,12 @@ async fn get_batch_rejects(caller: Caller, records: web::Data<Records>, path: we
 #[utoipa::path(tag = "records", security(("token" = [])), request_body = ReasonRequest, responses((status = 202, body = Batch),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 #[post("/batches/{batch_id}/undo")]
-async fn undo_batch(caller: Caller, records: web::Data<Records>, id: web::Path<Uuid>, body: web::Json<ReasonRequest>) -> ApiResult<HttpResponse> {
+async fn undo_batch(
+    caller: Caller,
+    records: web::Data<Records>,
+    id: web::Path<Uuid>,
+    body: web::Json<ReasonRequest>,
+) -> ApiResult<HttpResponse> {
     caller.0.require(Permission::SubmitRecords)?;
     let batch = visible_batch(&records, &caller.0, *id).await?;
     undo::begin(&records, &caller.0, batch.id, &body.reason).await?;
@@ -370,7 +395,8 @@ async fn get_record(caller: Caller, records: web::Data<Records>, path: web::Path
         let mut conn = records.db.read().await?;
         let history = versions::history(&mut conn, subject, record_id).await?;
         let first = history.first().filter(|v| v.agency_id == agency && caller.0.covers_item(&v.item));
-        let (item, agency_id) = first.map(|v| (v.item.clone(), v.agency_id)).ok_or_else(|| Problem::new(&crate::model::RECORD_NOT_FOUND))?;
+        let (item, agency_id) =
+            first.map(|v| (v.item.clone(), v.agency_id)).ok_or_else(|| Problem::new(&crate::model::RECORD_NOT_FOUND))?;
         let person = credence_subjects::store::find(&mut conn, subject).await?.is_some_and(|s| s.kind == "natural_person");
         drop(conn);
         let versions = disclosed(&records, &caller.0, person, history)?;
@@ -427,7 +453,13 @@ fn disclosed(records: &Records, actor: &Actor, person: bool, history: Vec<versio
 #[utoipa::path(tag = "records", security(("token" = [])), request_body = CorrectRequest, responses((status = 200, body = RecordChanged),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 #[post("/subjects/{subject_id}/records/{record_id}/correct")]
-async fn correct_record(request: HttpRequest, caller: Caller, records: web::Data<Records>, path: web::Path<(Uuid, Uuid)>, body: web::Json<CorrectRequest>) -> ApiResult<HttpResponse> {
+async fn correct_record(
+    request: HttpRequest,
+    caller: Caller,
+    records: web::Data<Records>,
+    path: web::Path<(Uuid, Uuid)>,
+    body: web::Json<CorrectRequest>,
+) -> ApiResult<HttpResponse> {
     caller.0.require(Permission::SubmitRecords)?;
     let (subject, record_id) = path.into_inner();
     let CorrectRequest { fields, reason } = body.into_inner();
@@ -440,7 +472,13 @@ async fn correct_record(request: HttpRequest, caller: Caller, records: web::Data
 #[utoipa::path(tag = "records", security(("token" = [])), request_body = ReasonRequest, responses((status = 200, body = RecordChanged),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 #[post("/subjects/{subject_id}/records/{record_id}/withdraw")]
-async fn withdraw_record(request: HttpRequest, caller: Caller, records: web::Data<Records>, path: web::Path<(Uuid, Uuid)>, body: web::Json<ReasonRequest>) -> ApiResult<HttpResponse> {
+async fn withdraw_record(
+    request: HttpRequest,
+    caller: Caller,
+    records: web::Data<Records>,
+    path: web::Path<(Uuid, Uuid)>,
+    body: web::Json<ReasonRequest>,
+) -> ApiResult<HttpResponse> {
     caller.0.require(Permission::SubmitRecords)?;
     let (subject, record_id) = path.into_inner();
     let key = Key::of(&request, &caller.0, body.reason.as_bytes())?;
@@ -456,7 +494,10 @@ async fn list_unmatched_rows(caller: Caller, records: web::Data<Records>, params
     let limit = paging::limit(params.limit, records.query.page_default, records.query.page_max)?;
     let after: Option<Uuid> = params.cursor.as_deref().map(paging::decode).transpose()?;
     let statement = Statement { action: "unmatched_rows.list", ..Statement::default() };
-    let rows = logged(&records.db, &caller.0, statement, records.clock.now(), async || Ok((None, unmatched::waiting(&records, after, limit).await?))).await?;
+    let rows = logged(&records.db, &caller.0, statement, records.clock.now(), async || {
+        Ok((None, unmatched::waiting(&records, after, limit).await?))
+    })
+    .await?;
     let next = (i64::try_from(rows.len()).unwrap_or(0) == limit).then(|| rows.last().map(|r| paging::encode(&r.id))).flatten();
     Ok(HttpResponse::Ok().json(UnmatchedPage { rows, next }))
 }
@@ -465,7 +506,12 @@ async fn list_unmatched_rows(caller: Caller, records: web::Data<Records>, params
 #[utoipa::path(tag = "records", security(("token" = [])), request_body = LinkRequest, responses((status = 200, body = Linked),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 #[post("/unmatched-rows/{row_id}/link")]
-async fn link_unmatched_row(caller: Caller, records: web::Data<Records>, id: web::Path<Uuid>, body: web::Json<LinkRequest>) -> ApiResult<HttpResponse> {
+async fn link_unmatched_row(
+    caller: Caller,
+    records: web::Data<Records>,
+    id: web::Path<Uuid>,
+    body: web::Json<LinkRequest>,
+) -> ApiResult<HttpResponse> {
     caller.0.require(Permission::ManageSubjects)?;
     let record_id = unmatched::link(&records, &caller.0, *id, body.subject_id, &body.reason).await?;
     Ok(HttpResponse::Ok().json(Linked { record_id }))
@@ -475,7 +521,12 @@ async fn link_unmatched_row(caller: Caller, records: web::Data<Records>, id: web
 #[utoipa::path(tag = "records", security(("token" = [])), request_body = ReasonRequest, responses((status = 204),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 #[post("/unmatched-rows/{row_id}/reject")]
-async fn reject_unmatched_row(caller: Caller, records: web::Data<Records>, id: web::Path<Uuid>, body: web::Json<ReasonRequest>) -> ApiResult<HttpResponse> {
+async fn reject_unmatched_row(
+    caller: Caller,
+    records: web::Data<Records>,
+    id: web::Path<Uuid>,
+    body: web::Json<ReasonRequest>,
+) -> ApiResult<HttpResponse> {
     caller.0.require(Permission::ManageSubjects)?;
     unmatched::reject(&records, &caller.0, *id, &body.reason).await?;
     Ok(HttpResponse::NoContent().finish())

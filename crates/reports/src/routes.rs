@@ -39,7 +39,14 @@ struct FileParams {
     authorisation: Option<String>,
 }
 
-fn question(reports: &Reports, as_of: Option<NaiveDate>, known_at: Option<DateTime<Utc>>, section: Option<String>, cursor: Option<&str>, limit: Option<i64>) -> Result<Question> {
+fn question(
+    reports: &Reports,
+    as_of: Option<NaiveDate>,
+    known_at: Option<DateTime<Utc>>,
+    section: Option<String>,
+    cursor: Option<&str>,
+    limit: Option<i64>,
+) -> Result<Question> {
     if cursor.is_some() && section.is_none() {
         return Err(Problem::malformed("cursor 须与 section 一起使用", "a cursor goes with its section"));
     }
@@ -57,7 +64,13 @@ fn question(reports: &Reports, as_of: Option<NaiveDate>, known_at: Option<DateTi
 #[utoipa::path(tag = "files", params(FileParams), responses((status = 200, body = FileView), (status = 304),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 #[get("/subjects/{uscc}/file")]
-async fn get_subject_file(request: HttpRequest, caller: MaybeCaller, reports: web::Data<Reports>, uscc: web::Path<String>, params: web::Query<FileParams>) -> ApiResult<HttpResponse> {
+async fn get_subject_file(
+    request: HttpRequest,
+    caller: MaybeCaller,
+    reports: web::Data<Reports>,
+    uscc: web::Path<String>,
+    params: web::Query<FileParams>,
+) -> ApiResult<HttpResponse> {
     let p = params.into_inner();
     let question = question(&reports, p.as_of, p.known_at, p.section, p.cursor.as_deref(), p.limit)?;
     // Whoever may not query beyond the public part sees the public part.
@@ -66,7 +79,12 @@ async fn get_subject_file(request: HttpRequest, caller: MaybeCaller, reports: we
     let file = match &actor {
         None => reports.file(reports.organisation(&uscc).await?, &viewer, &question).await?,
         Some(actor) => {
-            let statement = Statement { action: "subject.file", subject_id: None, purpose: p.purpose.as_deref(), authorisation: p.authorisation.as_deref() };
+            let statement = Statement {
+                action: "subject.file",
+                subject_id: None,
+                purpose: p.purpose.as_deref(),
+                authorisation: p.authorisation.as_deref(),
+            };
             logged(&reports.db, actor, statement, reports.clock.now(), async || {
                 let subject = reports.organisation(&uscc).await?;
                 let id = subject.id;
@@ -110,7 +128,8 @@ struct PersonQuery {
 async fn query_person_file(caller: Caller, reports: web::Data<Reports>, body: web::Json<PersonQuery>) -> ApiResult<HttpResponse> {
     caller.0.require(Permission::QueryPersons)?;
     let q = body.into_inner();
-    let statement = Statement { action: "person.file", subject_id: None, purpose: Some(&q.purpose), authorisation: q.authorisation.as_deref() };
+    let statement =
+        Statement { action: "person.file", subject_id: None, purpose: Some(&q.purpose), authorisation: q.authorisation.as_deref() };
     let file = logged(&reports.db, &caller.0, statement, reports.clock.now(), async || {
         let question = question(&reports, q.as_of, q.known_at, q.section.clone(), q.cursor.as_deref(), q.limit)?;
         let kind = PersonDocumentKind::from_feed(&q.document_kind)
@@ -128,7 +147,12 @@ async fn query_person_file(caller: Caller, reports: web::Data<Reports>, body: we
 #[utoipa::path(tag = "files", security(("token" = [])), params(FileParams), responses((status = 200, body = FileView),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 #[get("/me/subjects/{subject_id}/file")]
-async fn get_own_file(caller: Caller, reports: web::Data<Reports>, id: web::Path<Uuid>, params: web::Query<FileParams>) -> ApiResult<HttpResponse> {
+async fn get_own_file(
+    caller: Caller,
+    reports: web::Data<Reports>,
+    id: web::Path<Uuid>,
+    params: web::Query<FileParams>,
+) -> ApiResult<HttpResponse> {
     caller.0.require(Permission::ReadOwnFile)?;
     let p = params.into_inner();
     let statement = Statement { action: "own.file", subject_id: Some(*id), purpose: Some("本人查询"), authorisation: None };
@@ -201,7 +225,12 @@ async fn page(reports: &Reports, subjects: Option<&[Uuid]>, params: &PageParams,
 #[utoipa::path(tag = "files", security(("token" = [])), params(PageParams), responses((status = 200, body = AccessPage),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 #[get("/me/subjects/{subject_id}/accesses")]
-async fn list_own_accesses(caller: Caller, reports: web::Data<Reports>, id: web::Path<Uuid>, params: web::Query<PageParams>) -> ApiResult<HttpResponse> {
+async fn list_own_accesses(
+    caller: Caller,
+    reports: web::Data<Reports>,
+    id: web::Path<Uuid>,
+    params: web::Query<PageParams>,
+) -> ApiResult<HttpResponse> {
     caller.0.require(Permission::ReadOwnFile)?;
     if !caller.0.subjects.contains(&SubjectId(*id)) {
         return Err(Problem::new(&NOT_FOUND).into());

@@ -1,6 +1,8 @@
 //! Putting a file together. Every value passes the one door; what the door hides is not fetched, not counted and not hinted at.
 
-use crate::model::{BAD_AS_OF, EMPTY, FileView, ItemLabels, PURPOSE_NEEDED, Question, SECTION_UNKNOWN, SECTIONS, SectionView, StatementView, SubjectView};
+use crate::model::{
+    BAD_AS_OF, EMPTY, FileView, ItemLabels, PURPOSE_NEEDED, Question, SECTION_UNKNOWN, SECTIONS, SectionView, StatementView, SubjectView,
+};
 use crate::store::{self, Asked, Row};
 use chrono::{DateTime, NaiveDate, Utc};
 use credence_catalog::configuration::Configuration;
@@ -113,7 +115,8 @@ impl Reports {
             .filter(|(code, _)| scope.items.contains(code) || scope.lineage_items.contains(code))
             .filter(|(_, section)| question.section.as_ref().is_none_or(|s| s == section))
             .collect();
-        let asked = Asked { family: &family, scope: &scope, sections: &sections, as_of, known_at, after: question.after, limit: question.limit };
+        let asked =
+            Asked { family: &family, scope: &scope, sections: &sections, as_of, known_at, after: question.after, limit: question.limit };
         let rows = store::statements(&mut conn, &asked).await?;
         let subject = self.subject_view(&mut conn, root, &family, about, known_at, as_of).await?;
         drop(conn);
@@ -130,7 +133,14 @@ impl Reports {
         };
         let wanted = SECTIONS.iter().filter(|(code, ..)| question.section.as_ref().is_none_or(|s| s == code));
         for (code, name, _) in wanted {
-            let mut section = SectionView { code: (*code).to_owned(), name: (*name).to_owned(), total: 0, empty: None, statements: Vec::new(), next: None };
+            let mut section = SectionView {
+                code: (*code).to_owned(),
+                name: (*name).to_owned(),
+                total: 0,
+                empty: None,
+                statements: Vec::new(),
+                next: None,
+            };
             let limit = usize::try_from(question.limit).unwrap_or(usize::MAX);
             let mut last = None;
             for row in rows.iter().filter(|r| r.section == *code) {
@@ -164,7 +174,8 @@ impl Reports {
         as_of: NaiveDate,
     ) -> Result<SubjectView> {
         let names = subjects::names(conn, family.get(..1).unwrap_or_default(), known_at).await?;
-        let on_the_day = names.iter().find(|n| n.valid_from.is_none_or(|f| f <= as_of) && n.valid_to.is_none_or(|t| as_of <= t)).or(names.first());
+        let on_the_day =
+            names.iter().find(|n| n.valid_from.is_none_or(|f| f <= as_of) && n.valid_to.is_none_or(|t| as_of <= t)).or(names.first());
         let name = on_the_day.map(|n| n.name.clone());
         let (name, names, identifiers, events) = match about {
             About::Person => (name.map(|n| mask_name(&n)), Vec::new(), Vec::new(), Vec::new()),

@@ -69,7 +69,10 @@ impl Rulebook {
 
     /// The texts a rule lists for a day; empty when there is no such rule.
     pub fn texts(&self, id: &str, on: NaiveDate) -> Vec<&str> {
-        self.rule(id, on).and_then(|rule| rule.value.as_array()).map(|list| list.iter().filter_map(Value::as_str).collect()).unwrap_or_default()
+        self.rule(id, on)
+            .and_then(|rule| rule.value.as_array())
+            .map(|list| list.iter().filter_map(Value::as_str).collect())
+            .unwrap_or_default()
     }
 
     /// Every version of every rule.

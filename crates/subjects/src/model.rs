@@ -28,12 +28,10 @@ pub static BAD_MERGE: ProblemType = ProblemType {
     en: "these subjects cannot be merged: they are the same, merged already, in a circle, or a person and an organisation",
 };
 /// Nothing to take back.
-pub static NOT_MERGED: ProblemType = ProblemType {
-    code: "not_merged",
-    kind: Kind::Conflict,
-    zh: "该合并已经撤销；无需再次撤销",
-    en: "this merge was taken back already",
-};
+pub static NOT_MERGED: ProblemType =
+    ProblemType {
+        code: "not_merged", kind: Kind::Conflict, zh: "该合并已经撤销；无需再次撤销", en: "this merge was taken back already"
+    };
 /// The code belongs to another subject.
 pub static CODE_TAKEN: ProblemType = ProblemType {
     code: "code_taken",

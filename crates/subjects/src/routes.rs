@@ -62,12 +62,18 @@ struct UnmergeRequest {
 #[utoipa::path(tag = "subjects", security(("token" = [])), request_body = NewEvent,
     responses((status = 201, body = Event), (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 #[post("/subjects/{subject_id}/events")]
-async fn record_subject_event(caller: Caller, subjects: web::Data<Subjects>, id: web::Path<Uuid>, body: web::Json<NewEvent>) -> ApiResult<HttpResponse> {
+async fn record_subject_event(
+    caller: Caller,
+    subjects: web::Data<Subjects>,
+    id: web::Path<Uuid>,
+    body: web::Json<NewEvent>,
+) -> ApiResult<HttpResponse> {
     caller.0.require(Permission::ManageSubjects)?;
     let today = subjects.clock.today();
     let rules = subjects.configuration.get().uscc_rules(today, 0);
     let now = subjects.clock.now();
-    let event = subjects.db.write(async |tx| service::record_event(tx, &caller.0, *id, body.into_inner(), &rules, today, now).await).await?;
+    let event =
+        subjects.db.write(async |tx| service::record_event(tx, &caller.0, *id, body.into_inner(), &rules, today, now).await).await?;
     Ok(HttpResponse::Created().json(event))
 }
 
@@ -87,7 +93,12 @@ async fn merge_subjects(caller: Caller, subjects: web::Data<Subjects>, body: web
 #[utoipa::path(tag = "subjects", security(("token" = [])), request_body = UnmergeRequest,
     responses((status = 204), (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 #[post("/subject-merges/{merge_id}/unmerge")]
-async fn unmerge_subjects(caller: Caller, subjects: web::Data<Subjects>, id: web::Path<Uuid>, body: web::Json<UnmergeRequest>) -> ApiResult<HttpResponse> {
+async fn unmerge_subjects(
+    caller: Caller,
+    subjects: web::Data<Subjects>,
+    id: web::Path<Uuid>,
+    body: web::Json<UnmergeRequest>,
+) -> ApiResult<HttpResponse> {
     caller.0.require(Permission::ManageSubjects)?;
     let now = subjects.clock.now();
     subjects.db.write(async |tx| service::unmerge(tx, &caller.0, *id, &body.reason, now).await).await?;

@@ -21,7 +21,15 @@ pub fn parse_uscc(text: &str, rules: &UsccRules) -> Result<Uscc> {
 }
 
 /// Records an event. A rename and a change of code also change the subject's names and codes, dated by the event.
-pub async fn record_event(tx: &mut Tx<'_>, actor: &Actor, subject_id: Uuid, new: NewEvent, rules: &UsccRules, today: NaiveDate, now: DateTime<Utc>) -> Result<Event> {
+pub async fn record_event(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    subject_id: Uuid,
+    new: NewEvent,
+    rules: &UsccRules,
+    today: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<Event> {
     let subject = store::lock(tx, subject_id).await?.ok_or_else(|| Problem::new(&SUBJECT_NOT_FOUND))?;
     if new.happened_on > today {
         return Err(Problem::malformed("happened_on 不能晚于今天", "happened_on cannot lie in the future"));
@@ -51,7 +59,8 @@ pub async fn record_event(tx: &mut Tx<'_>, actor: &Actor, subject_id: Uuid, new:
         EventKind::CodeChange => {
             let code = parse_uscc(to_value.ok_or_else(missing)?, rules)?;
             let former = if new.former_erroneous { "erroneous" } else { "former" };
-            event.from_value = store::change_code(tx, subject_id, code.as_str(), new.happened_on, former, now, || Problem::new(&CODE_TAKEN)).await?;
+            event.from_value =
+                store::change_code(tx, subject_id, code.as_str(), new.happened_on, former, now, || Problem::new(&CODE_TAKEN)).await?;
             event.to_value = Some(code.to_string());
         }
         EventKind::Relocation => {

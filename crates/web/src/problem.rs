@@ -98,11 +98,7 @@ pub async fn localise(
     let language = request.headers().get(ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let english = prefers_english(language);
     let (method, path) = (request.method().clone(), request.path().to_owned());
-    let http = request.request().clone();
-    let response = match next.call(request).await {
-        Ok(response) => response.map_into_boxed_body(),
-        Err(error) => ServiceResponse::new(http, error.error_response()),
-    };
+    let response = next.call(request).await?.map_into_boxed_body();
     let code = response.status();
     if !code.is_client_error() && !code.is_server_error() {
         return Ok(response);
@@ -174,7 +170,9 @@ mod tests {
 
     #[test]
     fn chinese_unless_english_is_wanted_more() {
-        for (header, english) in [("", false), ("en", true), ("zh-CN,en;q=0.8", false), ("en-GB,zh;q=0.9", true), ("fr", false), ("en;q=x", false)] {
+        for (header, english) in
+            [("", false), ("en", true), ("zh-CN,en;q=0.8", false), ("en-GB,zh;q=0.9", true), ("fr", false), ("en;q=x", false)]
+        {
             assert_eq!(prefers_english(header), english, "{header}");
         }
     }

@@ -136,7 +136,13 @@ pub fn party(n: u32) -> String {
 
 /// One row of registration data.
 pub fn registration(n: u32, name: &str) -> Table {
-    Table::of(&[("主体名称", name.to_owned()), ("统一社会信用代码", party(n)), ("成立日期", "2015-03-01".into()), ("核准日期", String::new()), ("登记状态", "存续".into())])
+    Table::of(&[
+        ("主体名称", name.to_owned()),
+        ("统一社会信用代码", party(n)),
+        ("成立日期", "2015-03-01".into()),
+        ("核准日期", String::new()),
+        ("登记状态", "存续".into()),
+    ])
 }
 
 /// One penalty on a person.

@@ -70,8 +70,13 @@ pub fn run<T>(work: impl Future<Output = T>) -> T {
 
 /// Settings with limits small enough to reach and passwords cheap enough to hash.
 pub fn settings() -> Settings {
-    let vars = [("IDENTITY__ARGON2_MEMORY_KIB", "64"), ("IDENTITY__ARGON2_PASSES", "1"), ("DATABASE__POOL_SIZE", "4"), ("SERVER__WORKERS", "2"),
-        ("JOBS__POLL_MILLISECONDS", "20")];
+    let vars = [
+        ("IDENTITY__ARGON2_MEMORY_KIB", "64"),
+        ("IDENTITY__ARGON2_PASSES", "1"),
+        ("DATABASE__POOL_SIZE", "4"),
+        ("SERVER__WORKERS", "2"),
+        ("JOBS__POLL_MILLISECONDS", "20"),
+    ];
     Settings::load(None, vars.into_iter().map(|(k, v)| (format!("CREDENCE__{k}"), v.to_owned()))).expect("settings")
 }
 
@@ -137,7 +142,8 @@ impl TestApp {
         let shared = shared();
         let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
         run(async {
-            let (client, connection) = tokio_postgres::connect(&shared.cluster.url("postgres"), tokio_postgres::NoTls).await.expect("admin");
+            let (client, connection) =
+                tokio_postgres::connect(&shared.cluster.url("postgres"), tokio_postgres::NoTls).await.expect("admin");
             tokio::spawn(connection);
             client.execute(&format!("CREATE DATABASE {name} TEMPLATE template"), &[]).await.expect("copy of the template");
         });
@@ -381,4 +387,29 @@ impl Caller {
             std::thread::yield_now();
         }
     }
+}
+
+impl TestApp {
+    /// The same person with a fresh token, after the clock moved past the old one's life.
+    pub fn log_in_again(&self, caller: &Caller) -> Caller {
+        let bearer = caller.bearer.clone().expect("a caller with papers");
+        let id = self.block_on(async {
+            let claims = bearer.split('.').nth(1).expect("claims");
+            let json = base64_url(claims);
+            serde_json::from_slice::<Value>(&json).expect("claims")["sub"].as_str().expect("subject").to_owned()
+        });
+        let username: String = self.sql(&format!("SELECT username FROM accounts WHERE id = '{id}'"))[0].get(0);
+        self.log_in(&username)
+    }
+}
+
+fn base64_url(text: &str) -> Vec<u8> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let bits: Vec<u32> = text.bytes().map(|b| ALPHABET.iter().position(|a| *a == b).expect("base64url") as u32).collect();
+    bits.chunks(4)
+        .flat_map(|chunk| {
+            let word = chunk.iter().enumerate().fold(0u32, |word, (at, six)| word | six << (18 - 6 * at));
+            word.to_be_bytes()[1..chunk.len()].to_vec()
+        })
+        .collect()
 }

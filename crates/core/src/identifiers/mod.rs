@@ -20,7 +20,10 @@ pub fn normalise(raw: &str) -> String {
         return raw.to_owned();
     }
     raw.nfkc()
-        .filter(|c| !c.is_whitespace() && !matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{00ad}' | '\u{feff}' | '\u{200b}'..='\u{200d}'))
+        .filter(|c| {
+            !c.is_whitespace()
+                && !matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{00ad}' | '\u{feff}' | '\u{200b}'..='\u{200d}')
+        })
         .flat_map(char::to_uppercase)
         .collect()
 }

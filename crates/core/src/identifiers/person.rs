@@ -110,7 +110,9 @@ impl PersonDocumentError {
         match self {
             Self::Format => "length or characters do not fit this kind of document; check the kind and the number",
             Self::CheckChar => "the check character of the document number is wrong; compare it with the document",
-            Self::BirthDate => "the date of birth in the number does not exist, lies in the future or is beyond the age limit; check the number",
+            Self::BirthDate => {
+                "the date of birth in the number does not exist, lies in the future or is beyond the age limit; check the number"
+            }
         }
     }
 }
@@ -164,7 +166,8 @@ impl PersonDocument {
                 matches!(b.len(), 9 | 11) && matches!(b.first(), Some(b'H' | b'M')) && b.iter().skip(1).all(u8::is_ascii_digit)
             })?,
             PersonDocumentKind::TaiwanTravelPermit => shaped(number, |b| {
-                (b.len() == 8 && b.iter().all(u8::is_ascii_digit)) || ((10..=12).contains(&b.len()) && b.iter().all(u8::is_ascii_alphanumeric))
+                (b.len() == 8 && b.iter().all(u8::is_ascii_digit))
+                    || ((10..=12).contains(&b.len()) && b.iter().all(u8::is_ascii_alphanumeric))
             })?,
             PersonDocumentKind::Passport => shaped(number, |b| (5..=17).contains(&b.len()) && b.iter().all(u8::is_ascii_alphanumeric))?,
         };

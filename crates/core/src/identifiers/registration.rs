@@ -107,7 +107,10 @@ mod tests {
     #[test]
     fn a_slip_in_a_fifteen_digit_number_is_seen() {
         assert_eq!(RegistrationNumber::parse("320404000009559"), Err(RegistrationError::Check { expected: '8' }));
-        assert_eq!(RegistrationNumber::parse("320440000009558"), Err(RegistrationError::Check { expected: check_digit("32044000000955").unwrap() }));
+        assert_eq!(
+            RegistrationNumber::parse("320440000009558"),
+            Err(RegistrationError::Check { expected: check_digit("32044000000955").unwrap() })
+        );
         assert_eq!(RegistrationNumber::parse("  "), Err(RegistrationError::Format));
     }
 }

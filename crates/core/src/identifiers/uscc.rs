@@ -85,7 +85,9 @@ impl UsccWarning {
     /// English text.
     pub fn en(self) -> &'static str {
         match self {
-            Self::InnerCheck => "the inner organisation-code check (position 17) is wrong; issued codes with this fault exist, please compare with the licence",
+            Self::InnerCheck => {
+                "the inner organisation-code check (position 17) is wrong; issued codes with this fault exist, please compare with the licence"
+            }
             Self::Category => "position 2 is not a category known under this registration authority, please compare with the licence",
             Self::Area => "the area code (positions 3-8) is in no past or present list, please compare with the licence",
         }
@@ -108,7 +110,9 @@ impl UsccError {
     pub fn zh(&self) -> String {
         match self {
             Self::Length { found } => format!("统一社会信用代码应为18位，实为{found}位；请按营业执照或登记证书填写"),
-            Self::Format => "统一社会信用代码含有不允许的字符（不使用I、O、S、V、Z，第3-8位为数字）；常见误写为字母O与数字0、字母I与数字1".to_owned(),
+            Self::Format => {
+                "统一社会信用代码含有不允许的字符（不使用I、O、S、V、Z，第3-8位为数字）；常见误写为字母O与数字0、字母I与数字1".to_owned()
+            }
             Self::Placeholder => "这是占位代码，不是真实的统一社会信用代码；请填写主体的真实代码".to_owned(),
             Self::Authority => "第1位不是登记管理部门代码（可用：1-9、A、N、Y）；请核对".to_owned(),
             Self::CheckChar { expected } => format!("第18位校验码不符，按前17位应为{expected}；请逐位核对是否有错位或误写"),
@@ -240,10 +244,25 @@ mod tests {
     #[test]
     fn published_codes_pass_without_a_warning() {
         for code in [
-            "91110000710925462X", "91100000100003962T", "911100001000054748", "914403001922038216", "9144030071526726XG",
-            "91440300192317458F", "91440400192548256N", "91110000802100433B", "91330000733796106P", "9152000071430580XT",
-            "34530000745285741B", "515309025577792696", "81530400560076062A", "99140000MA0H3UTK9E", "12100000400002259P",
-            "12100000400000624D", "31110000E00017891P", "11420000MB15291767", "11230500001755309F",
+            "91110000710925462X",
+            "91100000100003962T",
+            "911100001000054748",
+            "914403001922038216",
+            "9144030071526726XG",
+            "91440300192317458F",
+            "91440400192548256N",
+            "91110000802100433B",
+            "91330000733796106P",
+            "9152000071430580XT",
+            "34530000745285741B",
+            "515309025577792696",
+            "81530400560076062A",
+            "99140000MA0H3UTK9E",
+            "12100000400002259P",
+            "12100000400000624D",
+            "31110000E00017891P",
+            "11420000MB15291767",
+            "11230500001755309F",
         ] {
             assert_eq!(Uscc::parse(code, &no_areas()).map(|(u, w)| (u.to_string(), w)), Ok((code.to_owned(), vec![])), "{code}");
         }
@@ -277,7 +296,8 @@ mod tests {
 
     #[test]
     fn sloppy_writing_is_normalised_first() {
-        for raw in ["９１１１００００７１０９２５４６２Ｘ", "91110000 710925462x", "91110000-710925462-X", "\u{feff}91110000710925462x\t"] {
+        for raw in ["９１１１００００７１０９２５４６２Ｘ", "91110000 710925462x", "91110000-710925462-X", "\u{feff}91110000710925462x\t"]
+        {
             assert_eq!(Uscc::parse(raw, &rules()).unwrap().0.as_str(), "91110000710925462X", "{raw}");
         }
     }

@@ -1,8 +1,8 @@
 //! `credence demo`: a city to try things on. Made on the first start through the same uploads a department makes; kept afterwards.
 
+use super::Context;
 use super::push::Client;
 use super::serve::{bind, prepare};
-use super::Context;
 use crate::app::App;
 use crate::environment::describe;
 use crate::server;
@@ -103,21 +103,37 @@ fn say(quiet: bool, text: &str) {
 }
 
 async fn build(app: &App, demo: &Demo, url: &str, data_dir: &Path, card_path: &Path, quiet: bool) -> Result<Card, String> {
-    say(quiet, &format!("making the demonstration city: {} organisations, {} rows (once; later starts keep it)", demo.organisations, demo.rows));
+    say(
+        quiet,
+        &format!("making the demonstration city: {} organisations, {} rows (once; later starts keep it)", demo.organisations, demo.rows),
+    );
     let city = City::generate(SEED, demo.organisations);
     let actor = Actor::system("credence demo");
     let (now, today) = (app.clock.now(), app.clock.today());
     let entries: Vec<AgencyEntry> = city
         .agencies
         .iter()
-        .map(|a| AgencyEntry { code: a.code.clone(), name: a.name.clone(), uscc: a.uscc.clone(), region: a.region.clone(), kind: a.kind.clone() })
+        .map(|a| AgencyEntry {
+            code: a.code.clone(),
+            name: a.name.clone(),
+            uscc: a.uscc.clone(),
+            region: a.region.clone(),
+            kind: a.kind.clone(),
+        })
         .collect();
     app.db.write(async |tx| apply_agencies(tx, &actor, &entries, now).await).await.map_err(|e| describe(&e))?;
     app.identity.directory.reload(&app.db, now).await.map_err(|e| describe(&e))?;
 
     let mut provider_key = String::new();
     for (feed, agency, rows) in plan(app, &city, demo)? {
-        let new = NewApiKey { agency: agency.code.clone(), label: format!("demo {}", feed.item()), role: Role::Provider, items: None, regions: None, valid_days: None };
+        let new = NewApiKey {
+            agency: agency.code.clone(),
+            label: format!("demo {}", feed.item()),
+            role: Role::Provider,
+            items: None,
+            regions: None,
+            valid_days: None,
+        };
         let key = app.identity.create_api_key(&actor, new).await.map_err(|e| describe(&e))?.key;
         if matches!(feed, Feed::PenaltyOrganisation) && provider_key.is_empty() {
             provider_key.clone_from(&key);
@@ -148,7 +164,9 @@ fn plan<'c>(app: &App, city: &'c City, demo: &Demo) -> Result<Vec<(Feed, &'c Dem
     let configuration = app.catalog.configuration.get();
     let providers = |feed: Feed, most: usize| -> Result<Vec<&'c DemoAgency>, String> {
         let item = configuration.items.get(feed.item()).ok_or_else(|| format!("the catalogue has no item {}", feed.item()))?;
-        let able = |a: &&DemoAgency| item.item.provided_by(&a.kind) && (!item.item.provided_by("*") || !matches!(a.kind.as_str(), "court" | "credit_office"));
+        let able = |a: &&DemoAgency| {
+            item.item.provided_by(&a.kind) && (!item.item.provided_by("*") || !matches!(a.kind.as_str(), "court" | "credit_office"))
+        };
         Ok(city.agencies.iter().filter(able).take(most).collect())
     };
     let mut plan = Vec::new();
@@ -164,7 +182,16 @@ fn plan<'c>(app: &App, city: &'c City, demo: &Demo) -> Result<Vec<(Feed, &'c Dem
 }
 
 #[expect(clippy::too_many_arguments, reason = "one upload in all its parts")]
-async fn push(city: &City, feed: Feed, agency: &DemoAgency, rows: usize, today: NaiveDate, url: &str, key: &str, data_dir: &Path) -> Result<String, String> {
+async fn push(
+    city: &City,
+    feed: Feed,
+    agency: &DemoAgency,
+    rows: usize,
+    today: NaiveDate,
+    url: &str,
+    key: &str,
+    data_dir: &Path,
+) -> Result<String, String> {
     let path = data_dir.join(format!("{}-{}.csv", agency.code, feed.item()));
     let file = std::fs::File::create(&path).map_err(|e| format!("{}: {e}", path.display()))?;
     write_csv(city, feed, agency, rows, SEED, today, Defects::measured(), BufWriter::new(file)).map_err(|e| e.to_string())?;

@@ -150,7 +150,9 @@ pub(super) fn run(context: &Context, push: &Push) -> Result<ExitCode, String> {
     let id = received.pointer("/batch/id").and_then(Value::as_str).ok_or("the server's answer has no batch")?.to_owned();
     let loading = bar(0, "loading {bar:30} {human_pos}/{human_len} rows {per_sec} eta {eta}", context.json);
     let batch = client.wait(&id, &mut |batch| {
-        let number = |key: &str| batch.pointer("/files").and_then(Value::as_array).and_then(|f| f.last()).and_then(|f| f.get(key)).and_then(Value::as_u64);
+        let number = |key: &str| {
+            batch.pointer("/files").and_then(Value::as_array).and_then(|f| f.last()).and_then(|f| f.get(key)).and_then(Value::as_u64)
+        };
         if let Some(total) = number("rows_total") {
             loading.set_length(total);
             loading.set_position(number("rows_done").unwrap_or(0));
@@ -177,7 +179,11 @@ pub(super) fn run(context: &Context, push: &Push) -> Result<ExitCode, String> {
             text.push_str("\nthis very file had been received before; nothing was done");
         }
         if let Some(path) = &rejects {
-            text.push_str(&format!("\n{} refused rows with their reasons: {}\ncorrect them there and push that file again", HumanCount(in_quarantine.unsigned_abs()), path.display()));
+            text.push_str(&format!(
+                "\n{} refused rows with their reasons: {}\ncorrect them there and push that file again",
+                HumanCount(in_quarantine.unsigned_abs()),
+                path.display()
+            ));
         }
         text
     });

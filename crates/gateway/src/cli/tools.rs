@@ -38,7 +38,10 @@ pub(super) enum Calendar {
 fn rulebook() -> Rulebook {
     let folder = Files::shipped().folder();
     let of = |kind: &'static str| folder.documents.iter().filter(move |d: &&Document| d.kind == kind).map(|d| &d.body);
-    Rulebook::new(of("rule").filter_map(|b| Rule::deserialize(b).ok()), of("calendar").filter_map(|b| serde_json::from_value(b.clone()).ok()))
+    Rulebook::new(
+        of("rule").filter_map(|b| Rule::deserialize(b).ok()),
+        of("calendar").filter_map(|b| serde_json::from_value(b.clone()).ok()),
+    )
 }
 
 pub(super) fn code(context: &Context, command: &Code) -> ExitCode {
@@ -71,8 +74,10 @@ fn check(raw: &str, rules: &UsccRules) -> (Value, String) {
             (value, format!("{raw}: refused [uscc_doubtful] {} things are odd about it: {}", list.len(), list.join(", ")))
         }
         Ok((code, warnings)) => {
-            let authority = AUTHORITIES.iter().find(|(c, ..)| code.category().starts_with(*c)).map(|(_, name, _)| *name).unwrap_or_default();
-            let list: Vec<Value> = warnings.iter().map(|w| json!({ "rule": w.code(), "message_zh": w.zh(), "message_en": w.en() })).collect();
+            let authority =
+                AUTHORITIES.iter().find(|(c, ..)| code.category().starts_with(*c)).map(|(_, name, _)| *name).unwrap_or_default();
+            let list: Vec<Value> =
+                warnings.iter().map(|w| json!({ "rule": w.code(), "message_zh": w.zh(), "message_en": w.en() })).collect();
             let value = json!({ "input": raw, "code": code.as_str(), "valid": true, "authority": authority, "area": code.area(), "org_code": code.org_code(), "warnings": list });
             let mut text = format!("{code}: valid ({authority}, area {}, organisation code {})", code.area(), code.org_code());
             for warning in warnings {

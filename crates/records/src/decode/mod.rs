@@ -7,7 +7,10 @@ mod text;
 
 use crate::cell::Cell;
 use crate::header::{Header, Headers};
-use crate::model::{CELL_TOO_LONG, COMPRESSION_RATIO, EMPTY_FILE, FILE_CORRUPT, FILE_TOO_LARGE, FORMAT_UNKNOWN, HEADER_NOT_FOUND, TOO_MANY_COLUMNS, TOO_MANY_ROWS};
+use crate::model::{
+    CELL_TOO_LONG, COMPRESSION_RATIO, EMPTY_FILE, FILE_CORRUPT, FILE_TOO_LARGE, FORMAT_UNKNOWN, HEADER_NOT_FOUND, TOO_MANY_COLUMNS,
+    TOO_MANY_ROWS,
+};
 use credence_core::problem::{Problem, Result};
 use credence_core::settings::Ingest;
 use serde::{Deserialize, Serialize};

@@ -141,7 +141,11 @@ impl<R: Read> Read for Strict<R> {
             match result {
                 DecoderResult::Malformed(bad, _) => {
                     let at = self.consumed.saturating_sub(u64::from(bad));
-                    return Err(carry(Problem::new(&FILE_CORRUPT).with("reason", format!("bytes at offset {at} do not fit the encoding")).with("byte", at)));
+                    return Err(carry(
+                        Problem::new(&FILE_CORRUPT)
+                            .with("reason", format!("bytes at offset {at} do not fit the encoding"))
+                            .with("byte", at),
+                    ));
                 }
                 DecoderResult::InputEmpty => self.done = self.ended,
                 DecoderResult::OutputFull => {}
@@ -182,7 +186,9 @@ fn read_through(path: &Path, gzip: bool, encoding: Encoding, limits: &Ingest) ->
             // Lead bytes of UTF-8 sequences: one for every character beyond ASCII.
             multibyte += output.get(..written).unwrap_or_default().iter().filter(|b| **b >= 0xC0).count();
             match result {
-                DecoderResult::Malformed(bad, _) => return Ok(Reading { error_at: Some(consumed.saturating_sub(u64::from(bad))), multibyte }),
+                DecoderResult::Malformed(bad, _) => {
+                    return Ok(Reading { error_at: Some(consumed.saturating_sub(u64::from(bad))), multibyte });
+                }
                 DecoderResult::InputEmpty => break,
                 DecoderResult::OutputFull => {}
             }
@@ -206,7 +212,9 @@ pub(super) fn inspect(path: &Path, gzip: bool, stated: Option<Encoding>, headers
     let encoding = match stated {
         Some(encoding) => {
             if let Some(at) = read_through(path, gzip, encoding, limits)?.error_at {
-                return Err(Problem::new(&FILE_CORRUPT).with("reason", format!("bytes at offset {at} are not valid {}", encoding.code())).with("byte", at));
+                return Err(Problem::new(&FILE_CORRUPT)
+                    .with("reason", format!("bytes at offset {at} are not valid {}", encoding.code()))
+                    .with("byte", at));
             }
             encoding
         }
@@ -231,13 +239,20 @@ fn decide(path: &Path, gzip: bool, headers: &Headers<'_>, limits: &Ingest, shape
         (None, Some(_)) => Ok(Encoding::Utf8),
         (Some(_), None) => Ok(Encoding::Gb18030),
         (None, None) => {
-            let known = |encoding| first_rows(path, &shape(encoding), limits).map(|rows| rows.iter().map(|r| headers.recognised_with_multibyte(r)).max().unwrap_or(0));
+            let known = |encoding| {
+                first_rows(path, &shape(encoding), limits)
+                    .map(|rows| rows.iter().map(|r| headers.recognised_with_multibyte(r)).max().unwrap_or(0))
+            };
             match (known(Encoding::Utf8)?, known(Encoding::Gb18030)?) {
                 (utf8, 0) if utf8 > 0 => Ok(Encoding::Utf8),
                 (0, gb) if gb > 0 => Ok(Encoding::Gb18030),
                 _ => {
-                    let sample = |encoding| first_rows(path, &shape(encoding), limits).map(|rows| rows.into_iter().take(3).map(|r| r.join(",")).collect::<Vec<_>>());
-                    Err(Problem::new(&ENCODING_UNDECIDABLE).with("samples", json!({ "utf-8": sample(Encoding::Utf8)?, "gb18030": sample(Encoding::Gb18030)? })))
+                    let sample = |encoding| {
+                        first_rows(path, &shape(encoding), limits)
+                            .map(|rows| rows.into_iter().take(3).map(|r| r.join(",")).collect::<Vec<_>>())
+                    };
+                    Err(Problem::new(&ENCODING_UNDECIDABLE)
+                        .with("samples", json!({ "utf-8": sample(Encoding::Utf8)?, "gb18030": sample(Encoding::Gb18030)? })))
                 }
             }
         }

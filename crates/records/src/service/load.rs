@@ -248,7 +248,15 @@ fn decode_chunks(load: &Load, mut checker: Checker, rows_done: i64, chunk_rows: 
             checked = Checked::Refused(vec![whole_issue(&MIXED_BATCHES, Severity::Error)]);
         }
         let refused = matches!(checked, Checked::Refused(_));
-        let raw = || row.header.names.iter().zip(row.cells).filter(|(name, _)| !is_returned_column(name)).map(|(n, c)| (n.clone(), c.raw())).collect();
+        let raw = || {
+            row.header
+                .names
+                .iter()
+                .zip(row.cells)
+                .filter(|(name, _)| !is_returned_column(name))
+                .map(|(n, c)| (n.clone(), c.raw()))
+                .collect()
+        };
         chunk.rows.push(Ready { row_no, raw: refused.then(raw), checked });
         if chunk.rows.len() >= chunk_rows {
             let next = Chunk { first_row: position + 1, rows: Vec::with_capacity(chunk_rows) };
@@ -309,7 +317,15 @@ struct Effects {
     in_chunk: HashMap<(Uuid, Uuid), usize>,
 }
 
-async fn write_chunk(records: &Records, tx: &mut BulkTx<'_>, file: &FileToLoad, chunk: &Chunk, item_version: i32, actor: &Actor, today: NaiveDate) -> Result<Verdicts> {
+async fn write_chunk(
+    records: &Records,
+    tx: &mut BulkTx<'_>,
+    file: &FileToLoad,
+    chunk: &Chunk,
+    item_version: i32,
+    actor: &Actor,
+    today: NaiveDate,
+) -> Result<Verdicts> {
     let now = records.clock.now();
     let refs: Vec<SubjectRef> =
         chunk.rows.iter().filter_map(|r| if let Checked::Sound(row) = &r.checked { Some(row.subject.clone()) } else { None }).collect();
@@ -327,7 +343,9 @@ async fn write_chunk(records: &Records, tx: &mut BulkTx<'_>, file: &FileToLoad, 
     let keys: Vec<(Uuid, Uuid)> = paired
         .iter()
         .filter_map(|(_, sound)| sound.as_ref())
-        .filter_map(|(row, resolution)| if let Resolution::Found { subject_id, .. } = resolution { Some((*subject_id, row.statement.business_key)) } else { None })
+        .filter_map(|(row, resolution)| {
+            if let Resolution::Found { subject_id, .. } = resolution { Some((*subject_id, row.statement.business_key)) } else { None }
+        })
         .collect();
     let present = bulk::present(tx, &keys).await?;
 
@@ -420,7 +438,10 @@ impl Writer<'_> {
             // A person's name is personal data: the issue does not repeat the one on file.
             let persons = matches!(row.subject.identifier, Identified::Person { .. });
             let (zh, en) = if persons {
-                ("姓名与平台登记的不一致；请核对证件号码与姓名是否对应".to_owned(), "the name differs from the one on file; check that number and name belong together".to_owned())
+                (
+                    "姓名与平台登记的不一致；请核对证件号码与姓名是否对应".to_owned(),
+                    "the name differs from the one on file; check that number and name belong together".to_owned(),
+                )
             } else {
                 (zh, en)
             };
@@ -508,7 +529,12 @@ impl Writer<'_> {
         let id = Uuid::now_v7();
         let record_id = record_id.unwrap_or(id);
         let s = &row.statement;
-        let sealed = s.sealed.as_ref().map(|plain| self.keys.seal(&record_place(record_id), plain.as_bytes())).transpose().map_err(Problem::internal)?;
+        let sealed = s
+            .sealed
+            .as_ref()
+            .map(|plain| self.keys.seal(&record_place(record_id), plain.as_bytes()))
+            .transpose()
+            .map_err(Problem::internal)?;
         let warnings = if issues.is_empty() { None } else { Some(serde_json::to_string(issues).map_err(Problem::internal)?) };
         Ok(NewVersion {
             subject_id,
@@ -531,7 +557,13 @@ impl Writer<'_> {
         })
     }
 
-    fn unmatched(&self, effects: &mut Effects, counts: &mut Counts, row: &SoundRow, mut issues: Vec<Issue>) -> Result<(Verdict, Vec<Issue>)> {
+    fn unmatched(
+        &self,
+        effects: &mut Effects,
+        counts: &mut Counts,
+        row: &SoundRow,
+        mut issues: Vec<Issue>,
+    ) -> Result<(Verdict, Vec<Issue>)> {
         issues.push(issue(
             "subject_unmatched",
             Severity::Warning,

@@ -77,7 +77,14 @@ impl Records {
     }
 
     /// The basis of checks for rows of an item.
-    pub(crate) async fn basis(&self, configuration: Arc<Configuration>, item: Arc<VersionedItem>, feed: &str, received_on: NaiveDate, regions: Option<Vec<String>>) -> Result<Basis> {
+    pub(crate) async fn basis(
+        &self,
+        configuration: Arc<Configuration>,
+        item: Arc<VersionedItem>,
+        feed: &str,
+        received_on: NaiveDate,
+        regions: Option<Vec<String>>,
+    ) -> Result<Basis> {
         let directory = self.directory.get(&self.db, self.clock.now()).await?;
         let mut agencies = HashMap::new();
         for agency in directory.agencies() {

@@ -109,7 +109,14 @@ pub async fn authorise(records: &Records, actor: &Actor, submission: &Submission
 }
 
 /// Takes over a file that has arrived.
-pub async fn accept(records: &Records, actor: &Actor, submission: Submission, item: Arc<VersionedItem>, mut spooled: Spooled, request: &actix_web::HttpRequest) -> Result<Received> {
+pub async fn accept(
+    records: &Records,
+    actor: &Actor,
+    submission: Submission,
+    item: Arc<VersionedItem>,
+    mut spooled: Spooled,
+    request: &actix_web::HttpRequest,
+) -> Result<Received> {
     spooled.file.flush().await.map_err(Problem::internal)?;
     if !submission.dry_run {
         // On disk before it is acknowledged.
@@ -278,7 +285,10 @@ async fn accept_spooled(
                 None => records.wake.notify_one(),
                 Some((job, lease_id)) => {
                     let lease = Lease::in_call(lease_id);
-                    load::run_reporting(records, placed.file_id, &lease, &mut |row, verdict, issues| collect(&mut rows, row, verdict, issues)).await?;
+                    load::run_reporting(records, placed.file_id, &lease, &mut |row, verdict, issues| {
+                        collect(&mut rows, row, verdict, issues)
+                    })
+                    .await?;
                     finish_in_call(&records.db, job, lease_id, records.clock.now()).await?;
                 }
             }

@@ -57,7 +57,13 @@ fn columns(rows: &[RejectedRow]) -> Vec<String> {
 fn reasons(issues: &[Issue]) -> String {
     let errors = issues.iter().filter(|i| i.severity == Severity::Error);
     errors
-        .map(|i| if i.field_name.is_empty() { format!("[{}] {}", i.rule, i.message_zh) } else { format!("[{}] {}：{}", i.rule, i.field_name, i.message_zh) })
+        .map(|i| {
+            if i.field_name.is_empty() {
+                format!("[{}] {}", i.rule, i.message_zh)
+            } else {
+                format!("[{}] {}：{}", i.rule, i.field_name, i.message_zh)
+            }
+        })
         .collect::<Vec<_>>()
         .join("；")
 }

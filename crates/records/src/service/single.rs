@@ -35,7 +35,14 @@ async fn present(tx: &mut credence_db::Tx<'_>, actor: &Actor, subject: Uuid, rec
 }
 
 /// Withdraws a record: it stays, in a version that is shown to nobody but those who answer for it.
-pub async fn withdraw(records: &Records, actor: &Actor, subject: Uuid, record_id: Uuid, reason: &str, key: Option<Key>) -> Result<RecordChanged> {
+pub async fn withdraw(
+    records: &Records,
+    actor: &Actor,
+    subject: Uuid,
+    record_id: Uuid,
+    reason: &str,
+    key: Option<Key>,
+) -> Result<RecordChanged> {
     if reason.trim().is_empty() {
         return Err(Problem::new(&REASON_MISSING));
     }
@@ -70,7 +77,15 @@ pub async fn withdraw(records: &Records, actor: &Actor, subject: Uuid, record_id
 
 /// Corrects fields of a record. The corrected whole passes the same checks as a pushed row; subject and business key stay as they are.
 /// Correcting a withdrawn record brings it back.
-pub async fn correct(records: &Records, actor: &Actor, subject: Uuid, record_id: Uuid, changes: Map<String, Value>, reason: &str, key: Option<Key>) -> Result<RecordChanged> {
+pub async fn correct(
+    records: &Records,
+    actor: &Actor,
+    subject: Uuid,
+    record_id: Uuid,
+    changes: Map<String, Value>,
+    reason: &str,
+    key: Option<Key>,
+) -> Result<RecordChanged> {
     if reason.trim().is_empty() {
         return Err(Problem::new(&REASON_MISSING));
     }
@@ -89,12 +104,22 @@ pub async fn correct(records: &Records, actor: &Actor, subject: Uuid, record_id:
             let mut extras = Map::new();
             if let Some(sealed) = &old.sealed {
                 for (code, value) in open_sealed(&records.keys, record_id, sealed)? {
-                    if item.item.field(&code).is_some() { content.insert(code, value) } else { extras.insert(code, value) };
+                    if item.item.field(&code).is_some() {
+                        content.insert(code, value)
+                    } else {
+                        extras.insert(code, value)
+                    };
                 }
             }
             for (code, value) in &changes {
-                let field = item.item.field(code).ok_or_else(|| Problem::malformed(format!("没有数据项 {code}"), format!("there is no field {code}")))?;
-                if matches!(field.role, Some(Role::SubjectUscc | Role::SubjectCode | Role::PersonDocNo | Role::PersonDocKind | Role::PartyType)) {
+                let field = item
+                    .item
+                    .field(code)
+                    .ok_or_else(|| Problem::malformed(format!("没有数据项 {code}"), format!("there is no field {code}")))?;
+                if matches!(
+                    field.role,
+                    Some(Role::SubjectUscc | Role::SubjectCode | Role::PersonDocNo | Role::PersonDocKind | Role::PartyType)
+                ) {
                     return Err(Problem::new(&KEY_CHANGED).with("field", code.clone()));
                 }
                 content.insert(code.clone(), value.clone());
@@ -104,11 +129,15 @@ pub async fn correct(records: &Records, actor: &Actor, subject: Uuid, record_id:
                 targets: (0..item.item.fields.len()).map(Target::Field).collect(),
             };
             let cells: Vec<Cell> = header.names.iter().map(|code| cell_of(content.get(code))).collect();
-            let basis = records.basis(std::sync::Arc::clone(&configuration), std::sync::Arc::clone(&item), &feed, today, actor.regions.clone()).await?;
+            let basis = records
+                .basis(std::sync::Arc::clone(&configuration), std::sync::Arc::clone(&item), &feed, today, actor.regions.clone())
+                .await?;
             let mut checker = Checker::new(basis, header)?;
             let row = match checker.check(u64::try_from(old.row_no).unwrap_or(0), &cells, &[]) {
                 Checked::Sound(row) => row.statement,
-                Checked::Refused(issues) => return Err(Problem::new(&CORRECTION_REFUSED).with("issues", serde_json::to_value(issues).map_err(Problem::internal)?)),
+                Checked::Refused(issues) => {
+                    return Err(Problem::new(&CORRECTION_REFUSED).with("issues", serde_json::to_value(issues).map_err(Problem::internal)?));
+                }
             };
             if row.business_key != old.business_key {
                 return Err(Problem::new(&KEY_CHANGED));
@@ -128,7 +157,10 @@ pub async fn correct(records: &Records, actor: &Actor, subject: Uuid, record_id:
                 item_version: item.version,
                 content_hash: hash,
                 data: serde_json::from_str(&row.data).map_err(Problem::internal)?,
-                sealed: sealed.map(|plain| records.keys.seal(&record_place(record_id), plain.as_bytes())).transpose().map_err(Problem::internal)?,
+                sealed: sealed
+                    .map(|plain| records.keys.seal(&record_place(record_id), plain.as_bytes()))
+                    .transpose()
+                    .map_err(Problem::internal)?,
                 state: state.code().to_owned(),
                 change: "corrected".to_owned(),
                 reason: Some(reason.trim().to_owned()),

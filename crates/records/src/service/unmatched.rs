@@ -110,7 +110,12 @@ pub async fn link(records: &Records, actor: &Actor, id: Uuid, subject: Uuid, rea
                     business_key: s.business_key,
                     content_hash: s.content_hash,
                     data: serde_json::from_str(&s.data).map_err(Problem::internal)?,
-                    sealed: s.sealed.as_ref().map(|p| records.keys.seal(&record_place(record_id), p.as_bytes())).transpose().map_err(Problem::internal)?,
+                    sealed: s
+                        .sealed
+                        .as_ref()
+                        .map(|p| records.keys.seal(&record_place(record_id), p.as_bytes()))
+                        .transpose()
+                        .map_err(Problem::internal)?,
                     state: s.state.code().to_owned(),
                     change: "linked".to_owned(),
                     reason: None,

@@ -127,7 +127,11 @@ const COLUMNS: &str = "subject_id, id, record_id, item, item_version, business_k
 struct JsonText<'a>(&'a str);
 
 impl ToSql for JsonText<'_> {
-    fn to_sql(&self, _: &Type, out: &mut bytes::BytesMut) -> std::result::Result<tokio_postgres::types::IsNull, Box<dyn std::error::Error + Sync + Send>> {
+    fn to_sql(
+        &self,
+        _: &Type,
+        out: &mut bytes::BytesMut,
+    ) -> std::result::Result<tokio_postgres::types::IsNull, Box<dyn std::error::Error + Sync + Send>> {
         out.extend_from_slice(&[1]);
         out.extend_from_slice(self.0.as_bytes());
         Ok(tokio_postgres::types::IsNull::No)
@@ -264,7 +268,17 @@ pub(crate) async fn unmatched(tx: &BulkTx<'_>, shared: &Shared<'_>, rows: &[Unma
                 "INSERT INTO unmatched_rows (id, batch_id, row_no, agency_id, item, subject_name, hints, sealed_row, state, created_at)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'waiting', $9)
                  ON CONFLICT ON CONSTRAINT unmatched_rows_one_per_row DO NOTHING",
-                &[&row.id, &shared.batch_id, &row.row_no, &shared.agency_id, &shared.item, &row.subject_name, &row.hints, &row.sealed_row, &shared.known_from],
+                &[
+                    &row.id,
+                    &shared.batch_id,
+                    &row.row_no,
+                    &shared.agency_id,
+                    &shared.item,
+                    &row.subject_name,
+                    &row.hints,
+                    &row.sealed_row,
+                    &shared.known_from,
+                ],
             )
             .await
             .map_err(from_postgres)?;
@@ -273,9 +287,19 @@ pub(crate) async fn unmatched(tx: &BulkTx<'_>, shared: &Shared<'_>, rows: &[Unma
 }
 
 /// Writes the chunk's verdicts and moves the file's progress; `done` ends the file.
-pub(crate) async fn progress(tx: &BulkTx<'_>, file: Uuid, first_row: i64, verdicts: &[u8], counts: &Counts, now: DateTime<Utc>) -> Result<()> {
+pub(crate) async fn progress(
+    tx: &BulkTx<'_>,
+    file: Uuid,
+    first_row: i64,
+    verdicts: &[u8],
+    counts: &Counts,
+    now: DateTime<Utc>,
+) -> Result<()> {
     tx.raw()
-        .execute("INSERT INTO batch_chunks (file_id, first_row, verdicts, committed_at) VALUES ($1, $2, $3, $4)", &[&file, &first_row, &verdicts, &now])
+        .execute(
+            "INSERT INTO batch_chunks (file_id, first_row, verdicts, committed_at) VALUES ($1, $2, $3, $4)",
+            &[&file, &first_row, &verdicts, &now],
+        )
         .await
         .map_err(from_postgres)?;
     tx.raw()

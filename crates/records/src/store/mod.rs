@@ -133,8 +133,12 @@ pub(crate) async fn lock_batch(tx: &mut Tx<'_>, id: Uuid) -> Result<Option<Locke
         .optional()
         .db()?;
     let Some((agency_id, item, feed, state)) = row else { return Ok(None) };
-    let files: Vec<(i32, String)> =
-        batch_files::table.filter(batch_files::batch_id.eq(id)).select((batch_files::round, batch_files::state)).load(tx.conn()).await.db()?;
+    let files: Vec<(i32, String)> = batch_files::table
+        .filter(batch_files::batch_id.eq(id))
+        .select((batch_files::round, batch_files::state))
+        .load(tx.conn())
+        .await
+        .db()?;
     let rounds = files.iter().map(|(round, _)| *round).max().unwrap_or(0);
     let busy = files.iter().any(|(_, state)| state == "queued" || state == "loading");
     Ok(Some(LockedBatch { agency_id, item, feed, state, rounds, busy }))
@@ -177,12 +181,7 @@ pub(crate) async fn file_to_load(conn: &mut AsyncPgConnection, id: Uuid) -> Resu
                 batch_files::rows_done,
                 batch_files::received_at,
             ),
-            (
-                submission_batches::agency_id,
-                submission_batches::item,
-                submission_batches::feed,
-                submission_batches::submitted_by,
-            ),
+            (submission_batches::agency_id, submission_batches::item, submission_batches::feed, submission_batches::submitted_by),
         ))
         .first(conn)
         .await
@@ -220,11 +219,16 @@ pub(crate) async fn start_file(tx: &mut Tx<'_>, id: Uuid, rows_total: i64, now: 
 }
 
 pub(crate) async fn complete_file(tx: &mut Tx<'_>, id: Uuid, now: DateTime<Utc>) -> Result<bool> {
-    let rows = diesel::update(batch_files::table.find(id).filter(batch_files::state.eq("loading")).filter(batch_files::rows_total.eq(batch_files::rows_done.nullable())))
-        .set((batch_files::state.eq("completed"), batch_files::finished_at.eq(now)))
-        .execute(tx.conn())
-        .await
-        .db()?;
+    let rows = diesel::update(
+        batch_files::table
+            .find(id)
+            .filter(batch_files::state.eq("loading"))
+            .filter(batch_files::rows_total.eq(batch_files::rows_done.nullable())),
+    )
+    .set((batch_files::state.eq("completed"), batch_files::finished_at.eq(now)))
+    .execute(tx.conn())
+    .await
+    .db()?;
     Ok(rows == 1)
 }
 
@@ -366,7 +370,9 @@ pub(crate) async fn verdicts(conn: &mut AsyncPgConnection, batch: Uuid, round: i
         .db()?;
     Ok(chunks
         .into_iter()
-        .flat_map(|(first, letters)| letters.into_iter().enumerate().map(move |(at, letter)| (first + i64::try_from(at).unwrap_or(0) + 1, letter)))
+        .flat_map(|(first, letters)| {
+            letters.into_iter().enumerate().map(move |(at, letter)| (first + i64::try_from(at).unwrap_or(0) + 1, letter))
+        })
         .skip_while(|(row, _)| *row <= from)
         .take(limit)
         .collect())
@@ -488,7 +494,15 @@ pub(crate) async fn lock_unmatched(tx: &mut Tx<'_>, id: Uuid) -> Result<Option<U
     Ok(row.map(unmatched_row))
 }
 
-pub(crate) async fn decide_unmatched(tx: &mut Tx<'_>, id: Uuid, state: &str, subject: Option<Uuid>, reason: &str, by: &str, now: DateTime<Utc>) -> Result<()> {
+pub(crate) async fn decide_unmatched(
+    tx: &mut Tx<'_>,
+    id: Uuid,
+    state: &str,
+    subject: Option<Uuid>,
+    reason: &str,
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
     diesel::update(unmatched_rows::table.find(id).filter(unmatched_rows::state.eq("waiting")))
         .set((
             unmatched_rows::state.eq(state),
@@ -505,10 +519,5 @@ pub(crate) async fn decide_unmatched(tx: &mut Tx<'_>, id: Uuid, state: &str, sub
 
 /// Spool files whose batches ended before a day.
 pub(crate) async fn old_spool_names(conn: &mut AsyncPgConnection, before: DateTime<Utc>) -> Result<Vec<String>> {
-    batch_files::table
-        .filter(batch_files::finished_at.lt(before))
-        .select(batch_files::spool_name)
-        .load(conn)
-        .await
-        .db()
+    batch_files::table.filter(batch_files::finished_at.lt(before)).select(batch_files::spool_name).load(conn).await.db()
 }

@@ -149,7 +149,9 @@ pub(crate) async fn undo_step(tx: &BulkTx<'_>, batch: Uuid, next: i64, done: boo
     let raw = tx.raw();
     raw.execute("UPDATE submission_batches SET undo_next_row = $2 WHERE id = $1", &[&batch, &next]).await.map_err(from_postgres)?;
     if done {
-        raw.execute("UPDATE submission_batches SET state = 'undone', undone_at = $2 WHERE id = $1", &[&batch, &now]).await.map_err(from_postgres)?;
+        raw.execute("UPDATE submission_batches SET state = 'undone', undone_at = $2 WHERE id = $1", &[&batch, &now])
+            .await
+            .map_err(from_postgres)?;
         raw.execute(
             "UPDATE unmatched_rows SET state = 'undone', decided_at = $2, decided_by = $3, reason = 'batch undone' WHERE batch_id = $1 AND state = 'waiting'",
             &[&batch, &now, &by],

@@ -21,7 +21,8 @@ enum Lookup {
 /// `refs`.
 pub async fn resolve(tx: &BulkTx<'_>, refs: &[SubjectRef], auto_min_rule: u8, source: &str, now: DateTime<Utc>) -> Result<Vec<Resolution>> {
     let mut found: HashMap<Lookup, Uuid> = HashMap::new();
-    let codes: Vec<&str> = distinct(refs.iter().filter_map(|r| if let Identified::Uscc(code) = &r.identifier { Some(code.as_str()) } else { None }));
+    let codes: Vec<&str> =
+        distinct(refs.iter().filter_map(|r| if let Identified::Uscc(code) = &r.identifier { Some(code.as_str()) } else { None }));
     find_codes(tx, &codes, &mut found).await?;
     find_persons(tx, refs, &mut found).await?;
     if auto_min_rule >= 2 && refs.iter().any(|r| r.identifier == Identified::Weak) {
@@ -99,7 +100,8 @@ async fn find_persons(tx: &BulkTx<'_>, refs: &[SubjectRef], found: &mut HashMap<
         }
     }
     for (scheme, indexes) in by_scheme {
-        let sql = "SELECT value_index, subject_id FROM subject_identifiers WHERE scheme = $1 AND known_to IS NULL AND value_index = ANY ($2)";
+        let sql =
+            "SELECT value_index, subject_id FROM subject_identifiers WHERE scheme = $1 AND known_to IS NULL AND value_index = ANY ($2)";
         for row in query(tx, sql, &[&scheme, &indexes]).await? {
             let index: Vec<u8> = row.get(0);
             if let Ok(index) = index.try_into() {
@@ -113,7 +115,13 @@ async fn find_persons(tx: &BulkTx<'_>, refs: &[SubjectRef], found: &mut HashMap<
 /// Rules 2 and 3. A number that points to two subjects settles nothing.
 async fn find_weak(tx: &BulkTx<'_>, refs: &[SubjectRef], auto_min_rule: u8, found: &mut HashMap<Lookup, Uuid>) -> Result<()> {
     let of = |scheme: &str| -> Vec<&str> {
-        distinct(refs.iter().filter(|r| r.identifier == Identified::Weak).flat_map(|r| &r.others).filter(|(s, _)| *s == scheme).map(|(_, v)| v.as_str()))
+        distinct(
+            refs.iter()
+                .filter(|r| r.identifier == Identified::Weak)
+                .flat_map(|r| &r.others)
+                .filter(|(s, _)| *s == scheme)
+                .map(|(_, v)| v.as_str()),
+        )
     };
     let org_codes = of("org_code");
     if !org_codes.is_empty() {
@@ -137,12 +145,24 @@ async fn find_weak(tx: &BulkTx<'_>, refs: &[SubjectRef], auto_min_rule: u8, foun
 }
 
 /// Inserts provisional subjects. Another load may have been faster with some; then its subject is the one.
-async fn create(tx: &BulkTx<'_>, new: &BTreeMap<Lookup, (Uuid, &SubjectRef)>, source: &str, now: DateTime<Utc>) -> Result<HashMap<Lookup, Uuid>> {
+async fn create(
+    tx: &BulkTx<'_>,
+    new: &BTreeMap<Lookup, (Uuid, &SubjectRef)>,
+    source: &str,
+    now: DateTime<Utc>,
+) -> Result<HashMap<Lookup, Uuid>> {
     let ids: Vec<Uuid> = new.values().map(|(id, _)| *id).collect();
     let kinds: Vec<&str> = new.values().map(|(_, r)| r.kind.code()).collect();
-    let schemes: Vec<&str> = new.keys().map(|key| match key { Lookup::Clear(scheme, _) | Lookup::Sealed(scheme, _) => *scheme }).collect();
-    let values: Vec<Option<&str>> = new.keys().map(|key| if let Lookup::Clear(_, value) = key { Some(value.as_str()) } else { None }).collect();
-    let indexes: Vec<Option<&[u8]>> = new.keys().map(|key| if let Lookup::Sealed(_, index) = key { Some(index.as_slice()) } else { None }).collect();
+    let schemes: Vec<&str> = new
+        .keys()
+        .map(|key| match key {
+            Lookup::Clear(scheme, _) | Lookup::Sealed(scheme, _) => *scheme,
+        })
+        .collect();
+    let values: Vec<Option<&str>> =
+        new.keys().map(|key| if let Lookup::Clear(_, value) = key { Some(value.as_str()) } else { None }).collect();
+    let indexes: Vec<Option<&[u8]>> =
+        new.keys().map(|key| if let Lookup::Sealed(_, index) = key { Some(index.as_slice()) } else { None }).collect();
     let sealed: Vec<Option<&[u8]>> = new
         .values()
         .map(|(_, r)| if let Identified::Person { sealed, .. } = &r.identifier { Some(sealed.as_slice()) } else { None })
@@ -182,7 +202,8 @@ async fn create(tx: &BulkTx<'_>, new: &BTreeMap<Lookup, (Uuid, &SubjectRef)>, so
         query(tx, "DELETE FROM subjects WHERE id = ANY ($1) AND NOT (id = ANY ($2))", &[&ids, &inserted]).await?;
         let mut winners = HashMap::new();
         let lost: Vec<&SubjectRef> = new.values().filter(|(id, _)| !inserted.contains(id)).map(|(_, r)| *r).collect();
-        let codes: Vec<&str> = distinct(lost.iter().filter_map(|r| if let Identified::Uscc(code) = &r.identifier { Some(code.as_str()) } else { None }));
+        let codes: Vec<&str> =
+            distinct(lost.iter().filter_map(|r| if let Identified::Uscc(code) = &r.identifier { Some(code.as_str()) } else { None }));
         find_codes(tx, &codes, &mut winners).await?;
         let lost: Vec<SubjectRef> = lost.into_iter().cloned().collect();
         find_persons(tx, &lost, &mut winners).await?;
@@ -205,7 +226,13 @@ async fn names(tx: &BulkTx<'_>, found: impl Iterator<Item = Uuid>, created: impl
     let mut names: HashMap<Uuid, (bool, Vec<KnownName>)> = HashMap::with_capacity(ids.len());
     for row in query(tx, sql, &[&ids]).await? {
         let entry = names.entry(row.get(0)).or_insert_with(|| (row.get(1), Vec::new()));
-        entry.1.push(KnownName { normal: row.get(2), name: row.get(3), confirmed: row.get(4), valid_from: row.get(5), valid_to: row.get(6) });
+        entry.1.push(KnownName {
+            normal: row.get(2),
+            name: row.get(3),
+            confirmed: row.get(4),
+            valid_from: row.get(5),
+            valid_to: row.get(6),
+        });
     }
     Ok(names.into_iter().map(|(id, (provisional, names))| (id, (provisional, Arc::new(names)))).collect())
 }
@@ -257,7 +284,8 @@ pub async fn register(tx: &BulkTx<'_>, rows: &[Registration], source: &str, toda
     if !named.is_empty() {
         write_names(tx, &named, source, today, now).await?;
     }
-    let numbers: Vec<(Uuid, &str, &str)> = last.values().flat_map(|r| r.numbers.iter().map(|(s, v)| (r.subject_id, *s, v.as_str()))).collect();
+    let numbers: Vec<(Uuid, &str, &str)> =
+        last.values().flat_map(|r| r.numbers.iter().map(|(s, v)| (r.subject_id, *s, v.as_str()))).collect();
     if !numbers.is_empty() {
         let owners: Vec<Uuid> = numbers.iter().map(|(id, ..)| *id).collect();
         let schemes: Vec<&str> = numbers.iter().map(|(_, scheme, _)| *scheme).collect();

@@ -93,7 +93,13 @@ pub async fn names(conn: &mut AsyncPgConnection, family: &[Uuid], known_at: Date
         .filter(subject_names::known_from.le(known_at))
         .filter(subject_names::known_to.is_null().or(subject_names::known_to.gt(known_at)))
         .order((subject_names::valid_to.desc().nulls_first(), subject_names::valid_from.desc().nulls_last(), subject_names::id.desc()))
-        .select((subject_names::name, subject_names::confirmed, subject_names::valid_from, subject_names::valid_to, subject_names::known_from))
+        .select((
+            subject_names::name,
+            subject_names::confirmed,
+            subject_names::valid_from,
+            subject_names::valid_to,
+            subject_names::known_from,
+        ))
         .load(conn)
         .await
         .db()?;
@@ -123,7 +129,9 @@ pub async fn identifiers(conn: &mut AsyncPgConnection, family: &[Uuid], known_at
         .db()?;
     Ok(rows
         .into_iter()
-        .filter_map(|(scheme, value, status, valid_from, valid_to)| Some(Identifier { scheme, value: value?, status, valid_from, valid_to }))
+        .filter_map(|(scheme, value, status, valid_from, valid_to)| {
+            Some(Identifier { scheme, value: value?, status, valid_from, valid_to })
+        })
         .collect())
 }
 
@@ -184,13 +192,7 @@ pub(crate) async fn lock(tx: &mut Tx<'_>, id: Uuid) -> Result<Option<Subject>> {
     Ok(subjects::table.find(id).for_update().select(COLUMNS).first::<Row>(tx.conn()).await.optional().db()?.map(subject))
 }
 
-pub(crate) async fn insert_event(
-    tx: &mut Tx<'_>,
-    subject_id: Uuid,
-    event: &Event,
-    now: DateTime<Utc>,
-    by: &str,
-) -> Result<()> {
+pub(crate) async fn insert_event(tx: &mut Tx<'_>, subject_id: Uuid, event: &Event, now: DateTime<Utc>, by: &str) -> Result<()> {
     diesel::insert_into(subject_events::table)
         .values((
             subject_events::id.eq(event.id),
@@ -222,7 +224,15 @@ pub(crate) async fn set_area(tx: &mut Tx<'_>, id: Uuid, area: &str) -> Result<()
 
 /// Ends the present name on the day before `from` and begins the new one. The row that ends is closed in known time and written again
 /// with its last day, so that what was known before stays answerable.
-pub(crate) async fn rename(tx: &mut Tx<'_>, id: Uuid, name: &str, normal: &str, from: NaiveDate, source: &str, now: DateTime<Utc>) -> Result<Option<String>> {
+pub(crate) async fn rename(
+    tx: &mut Tx<'_>,
+    id: Uuid,
+    name: &str,
+    normal: &str,
+    from: NaiveDate,
+    source: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<String>> {
     type NameRow = (Uuid, String, String, bool, Option<NaiveDate>, String);
     let present: Vec<NameRow> = subject_names::table
         .filter(subject_names::subject_id.eq(id))
@@ -334,7 +344,15 @@ async fn insert_code(
         .await
 }
 
-pub(crate) async fn insert_merge(tx: &mut Tx<'_>, id: Uuid, from: Uuid, into: Uuid, reason: &str, now: DateTime<Utc>, by: &str) -> Result<()> {
+pub(crate) async fn insert_merge(
+    tx: &mut Tx<'_>,
+    id: Uuid,
+    from: Uuid,
+    into: Uuid,
+    reason: &str,
+    now: DateTime<Utc>,
+    by: &str,
+) -> Result<()> {
     diesel::insert_into(subject_merges::table)
         .values((
             subject_merges::id.eq(id),
@@ -353,7 +371,8 @@ pub(crate) async fn insert_merge(tx: &mut Tx<'_>, id: Uuid, from: Uuid, into: Uu
 
 /// Takes a merge back; `None` when there is no such merge, `Some(false)` when it was taken back before.
 pub(crate) async fn end_merge(tx: &mut Tx<'_>, id: Uuid, reason: &str, now: DateTime<Utc>, by: &str) -> Result<Option<(Uuid, bool)>> {
-    let from: Option<Uuid> = subject_merges::table.find(id).select(subject_merges::from_subject_id).first(tx.conn()).await.optional().db()?;
+    let from: Option<Uuid> =
+        subject_merges::table.find(id).select(subject_merges::from_subject_id).first(tx.conn()).await.optional().db()?;
     let Some(from) = from else { return Ok(None) };
     let ended = diesel::update(subject_merges::table.find(id).filter(subject_merges::unmerged_at.is_null()))
         .set((subject_merges::unmerged_at.eq(now), subject_merges::unmerged_by.eq(by), subject_merges::unmerge_reason.eq(reason)))

@@ -1,0 +1,173 @@
+//! Every route of the OpenAPI document meets nobody, every role, and another agency.
+
+use crate::support::builders::{party, penalty, resident_id};
+use crate::support::{Answer, Caller, TestApp};
+use credence_core::Role;
+use serde_json::{Value, json};
+
+/// Who may use a route: everybody, or these roles. A route that is missing here fails the test.
+fn allowed(method: &str, path: &str) -> Option<&'static [Role]> {
+    use Role::*;
+    const EVERYBODY: &[Role] = &[];
+    Some(match (method, path) {
+        ("post", "/v1/sessions" | "/v1/sessions/refresh" | "/v1/sessions/logout") => EVERYBODY,
+        ("get", "/v1/agencies" | "/v1/health/live" | "/v1/health/ready" | "/v1/subjects/{uscc}/file") => EVERYBODY,
+        ("get", "/v1/catalog" | "/v1/catalog/{code}" | "/v1/catalog/{code}/schema" | "/v1/catalog/{code}/template.xlsx") => EVERYBODY,
+        ("get", "/v1/me") => &Role::ALL,
+        ("get" | "post", "/v1/accounts")
+        | ("post", "/v1/accounts/{account_id}/unlock" | "/v1/api-keys")
+        | ("delete", "/v1/api-keys/{key_id}") => &[SecurityAdmin],
+        ("post", "/v1/batches" | "/v1/batches/{batch_id}/undo") | ("get", "/v1/batches/{batch_id}/rejects.{format}") => &[Provider],
+        ("get", "/v1/batches" | "/v1/batches/{batch_id}" | "/v1/batches/{batch_id}/rows") => &[Provider, CreditOffice, Auditor],
+        ("get", "/v1/subjects/{subject_id}/records/{record_id}") => &[Provider],
+        ("post", "/v1/subjects/{subject_id}/records/{record_id}/correct" | "/v1/subjects/{subject_id}/records/{record_id}/withdraw") => {
+            &[Provider]
+        }
+        ("post", "/v1/subjects/{subject_id}/events" | "/v1/subject-merges" | "/v1/subject-merges/{merge_id}/unmerge") => &[CreditOffice],
+        ("get", "/v1/unmatched-rows") | ("post", "/v1/unmatched-rows/{row_id}/link" | "/v1/unmatched-rows/{row_id}/reject") => {
+            &[CreditOffice]
+        }
+        ("post", "/v1/subject-accounts") => &[Clerk],
+        ("post", "/v1/person-files") => &[Consumer, Clerk],
+        ("get", "/v1/me/subjects/{subject_id}/file" | "/v1/me/subjects/{subject_id}/accesses") => &[Subject],
+        ("get", "/v1/audit/accesses") => &[Auditor],
+        _ => return None,
+    })
+}
+
+/// A body that passes the shape, so that what is tested is the permission and not the parser.
+fn body(path: &str) -> Value {
+    let id = uuid::Uuid::nil();
+    match path {
+        "/v1/sessions" => json!({ "username": "x", "password": "x" }),
+        "/v1/sessions/refresh" | "/v1/sessions/logout" => json!({ "refresh_token": "x" }),
+        "/v1/accounts" => json!({ "username": "xyz", "display_name": "x", "password": "short", "roles": ["provider"] }),
+        "/v1/api-keys" => json!({ "agency": "none", "label": "x", "role": "provider" }),
+        "/v1/subject-accounts" => {
+            json!({ "username": "x", "password": "x", "person_name": "x", "document_kind": "x", "document_number": "x", "subject_id": id, "capacity": "self", "evidence": "x" })
+        }
+        "/v1/subject-merges" => json!({ "from_subject_id": id, "into_subject_id": id, "reason": "x" }),
+        "/v1/unmatched-rows/{row_id}/link" => json!({ "subject_id": id, "reason": "x" }),
+        "/v1/person-files" => json!({ "document_kind": "身份证", "document_number": resident_id(1), "purpose": "x" }),
+        "/v1/subjects/{subject_id}/events" => json!({ "kind": "rename", "happened_on": "2026-01-01", "to_value": "x", "basis": "x" }),
+        _ if path.ends_with("/correct") => json!({ "fields": {}, "reason": "x" }),
+        _ => json!({ "reason": "x" }),
+    }
+}
+
+struct Ids {
+    batch: String,
+    subject: String,
+    record: String,
+}
+
+fn call(caller: &Caller, method: &str, path: &str, ids: &Ids) -> Answer {
+    let nil = uuid::Uuid::nil().to_string();
+    let url = path
+        .replace("{uscc}", &party(1))
+        .replace("{code}", "registration")
+        .replace("{batch_id}", &ids.batch)
+        .replace("{subject_id}", &ids.subject)
+        .replace("{record_id}", &ids.record)
+        .replace("{format}", "csv")
+        .replace("{account_id}", &nil)
+        .replace("{key_id}", &nil)
+        .replace("{merge_id}", &nil)
+        .replace("{row_id}", &nil);
+    assert!(!url.contains('{'), "{url}");
+    match (method, path) {
+        ("post", "/v1/batches") => caller.post_bytes("/v1/batches?item=honour&feed=v1", "text/csv", b"x"),
+        ("get", _) => caller.get(&url),
+        ("delete", _) => caller.delete(&url),
+        _ => caller.post(&url, &body(path)),
+    }
+}
+
+#[test]
+fn every_route_meets_nobody_every_role_and_another_agency() {
+    let app = TestApp::new();
+    let owner = app.login_at(Role::Provider, Some("lf-amr"));
+    let received = owner.push("administrative_penalty_organisation", "v2", &penalty(1).csv()).ok();
+    let view = app.anonymous().get(&format!("/v1/subjects/{}/file", party(1))).ok();
+    let ids = Ids {
+        batch: received["batch"]["id"].as_str().unwrap().to_owned(),
+        subject: view["subject"]["id"].as_str().unwrap().to_owned(),
+        record: view["sections"][2]["statements"][0]["record_id"].as_str().unwrap().to_owned(),
+    };
+    // A subject's account that is bound to somebody else.
+    let clerk = app.login(Role::Clerk);
+    owner.push("administrative_penalty_organisation", "v2", &penalty(2).csv()).ok();
+    let other = app.anonymous().get(&format!("/v1/subjects/{}/file", party(2))).ok()["subject"]["id"].clone();
+    let account = json!({ "username": "stranger", "password": crate::support::PASSWORD, "person_name": "x", "document_kind": "身份证", "document_number": "1", "subject_id": other, "capacity": "agent", "evidence": "x" });
+    clerk.post("/v1/subject-accounts", &account).ok();
+
+    let callers: Vec<(Role, Caller)> = Role::ALL
+        .into_iter()
+        .map(|role| match role {
+            Role::Subject => (role, app.log_in("stranger")),
+            // Another agency in another county.
+            Role::Provider => (role, app.login_at(role, Some("sh-amr"))),
+            role => (role, app.login(role)),
+        })
+        .collect();
+    let document = app.anonymous().get("/openapi.json").ok();
+    let mut routes = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            routes += 1;
+            let roles = allowed(method, path).unwrap_or_else(|| panic!("{method} {path} is not in the table of this test"));
+            let anonymous = call(&app.anonymous(), method, path, &ids);
+            if roles.is_empty() {
+                assert_ne!(anonymous.json()["code"], "unauthenticated", "{method} {path}");
+                continue;
+            }
+            anonymous.problem(401, "unauthenticated");
+            for (role, caller) in &callers {
+                let answer = call(caller, method, path, &ids);
+                if roles.contains(role) {
+                    assert_ne!(answer.status, 403, "{method} {path} as {}: {}", role.code(), String::from_utf8_lossy(&answer.bytes));
+                    assert!(answer.status < 500, "{method} {path} as {}: {}", role.code(), String::from_utf8_lossy(&answer.bytes));
+                } else {
+                    answer.problem(403, "forbidden");
+                }
+                // What belongs to one agency or subject does not exist for another.
+                let belongs = ["{batch_id}", "{record_id}", "/v1/me/subjects"].iter().any(|part| path.contains(part));
+                if belongs && roles.contains(role) && matches!(role, Role::Provider | Role::Subject) {
+                    assert_eq!(call(caller, method, path, &ids).status, 404, "{method} {path} as a stranger");
+                }
+            }
+        }
+    }
+    assert!(routes >= 30, "{routes}");
+    assert_eq!(app.count("SELECT count(*) FROM record_versions"), 2, "nobody changed anything");
+    assert_eq!(app.count("SELECT count(*) FROM submission_batches WHERE state <> 'open'"), 0);
+}
+
+#[test]
+fn the_contract_in_docs_is_what_the_program_serves() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("docs/openapi.json");
+    let kept = std::fs::read_to_string(path).unwrap();
+    assert!(kept == credence_gateway::routes::openapi_text().unwrap(), "docs/openapi.json is out of date: run `make generate`");
+    let document: Value = serde_json::from_str(&kept).unwrap();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    // No personal identifier travels in a path or query string (D7).
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            assert!(operation["operationId"].is_string() && operation["tags"].is_array(), "{method} {path}");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let name = parameter["name"].as_str().unwrap();
+                assert!(!["document", "id_number", "number", "phone"].iter().any(|bad| name.contains(bad)), "{method} {path}: {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_api_browser_is_served_from_the_program_itself() {
+    let app = TestApp::new();
+    let page = app.anonymous().get("/docs/index.html");
+    assert_eq!(page.status, 200);
+    let text = String::from_utf8(page.bytes).unwrap();
+    assert!(text.contains("swagger-ui") && !text.contains("https://"), "{text}");
+    assert_eq!(app.anonymous().get("/docs/swagger-ui-bundle.js").status, 200);
+}
