@@ -118,7 +118,7 @@ fn every_route_meets_nobody_every_role_and_another_agency() {
             let roles = allowed(method, path).unwrap_or_else(|| panic!("{method} {path} is not in the table of this test"));
             let anonymous = call(&app.anonymous(), method, path, &ids);
             if roles.is_empty() {
-                assert_ne!(anonymous.json()["code"], "unauthenticated", "{method} {path}");
+                assert!(anonymous.status != 401 || anonymous.json()["code"] != "unauthenticated", "{method} {path}");
                 continue;
             }
             anonymous.problem(401, "unauthenticated");

@@ -290,10 +290,12 @@ fn what_is_odd_but_lawful_is_taken_with_a_warning() {
 fn a_personal_number_in_a_text_never_rests_in_the_clear() {
     let app = TestApp::new();
     let provider = app.provider("lf-amr");
-    provider.push(ITEM, "v2", &penalty(1).set(0, "违法事实", "当事人（身份证号11010519491231002X）无证经营").csv()).ok();
+    provider
+        .push(ITEM, "v2", &penalty(1).set(0, "违法事实", &format!("当事人（身份证号{}）无证经营", builders::resident_id(6))).csv())
+        .ok();
     provider.push("administrative_penalty_person", "v2", &person_penalty(7).csv()).ok();
     provider.push("administrative_penalty_person", "v2", &person_penalty(8).set(0, "处罚类别", "打板子").csv()).ok();
-    let numbers = ["11010519491231002X".to_owned(), builders::resident_id(7), builders::resident_id(8)];
+    let numbers = [builders::resident_id(6), builders::resident_id(7), builders::resident_id(8)];
     let tables = app.sql("SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace");
     for table in tables {
         let table: String = table.get(0);

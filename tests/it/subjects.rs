@@ -134,7 +134,7 @@ fn defaulter(name: &str, number: &str) -> String {
     format!(
         "姓名/名称,类型,证件号码,执行法院,案号,执行依据文号,做出执行依据单位,生效法律文书确定的义务,被执行人的履行情况,失信行为具体情形,立案时间,发布时间\n\
          {name},法人及非法人组织,{number},廊坊市中级人民法院,（2026）冀10执{}号,（2025）冀10民初1号,廊坊市中级人民法院,给付货款,全部未履行,有履行能力而拒不履行生效法律文书确定义务,2026-10-08,2026年11月20日\n",
-        number.len()
+        &number[number.len() - 4..]
     )
 }
 
@@ -177,7 +177,8 @@ fn weaker_numbers_match_in_order_and_what_they_do_not_settle_waits_for_a_person(
     twin.header.push("注册号".into());
     twin.rows[0].push("320404000009558".into());
     app.provider("lf-amr").push("registration", "v1", &twin.csv()).ok();
-    let doubtful = court.push("judgment_defaulter", "v1", defaulter("某某", "320404000009558").replace("执15号", "执99号").as_bytes()).ok();
+    let doubtful =
+        court.push("judgment_defaulter", "v1", defaulter("某某", "320404000009558").replace("执9558号", "执99号").as_bytes()).ok();
     assert_eq!(rule(&doubtful), Some("subject_unmatched"));
     let row = office.get("/v1/unmatched-rows").ok()["rows"][0]["id"].as_str().unwrap().to_owned();
     assert_eq!(office.post(&format!("/v1/unmatched-rows/{row}/reject"), &json!({ "reason": "无法确认" })).status, 204);

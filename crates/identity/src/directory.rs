@@ -72,7 +72,10 @@ impl Snapshot {
 
 /// The shared directory.
 #[derive(Clone, Default)]
-pub struct Directory(Arc<RwLock<(Option<DateTime<Utc>>, Arc<Snapshot>)>>);
+pub struct Directory(Arc<RwLock<Held>>);
+
+/// A snapshot and when it was read; before the first there is an empty one without a time.
+type Held = (Option<DateTime<Utc>>, Arc<Snapshot>);
 
 /// How long a snapshot is believed; an agency that is entered is known everywhere after so long.
 const FRESH_FOR_SECONDS: i64 = 5;

@@ -114,8 +114,7 @@ impl Identity {
         let now = self.clock.now();
         let hash = sha256(refresh_token.as_bytes());
         // A reuse has to be written down although it is refused, so the refusal leaves the transaction as a value.
-        let outcome = self
-            .db
+        self.db
             .write(async |tx| {
                 let Some(token) = store::refresh_token(tx, &hash).await? else { return Err(Problem::new(&TOKEN_REFUSED)) };
                 let actor = Actor { credential: Credential::Account(AccountId(token.account)), ..Actor::system("refresh") };
@@ -132,8 +131,7 @@ impl Identity {
                 record(tx, &actor, Change::new("refresh_token.rotate", "account", token.account), now).await?;
                 self.issue(tx, token.account, token.family, now).await.map(Ok)
             })
-            .await?;
-        outcome
+            .await?
     }
 
     /// Ends the login a refresh token belongs to. An unknown token is no error: the caller wanted it gone, and it is.

@@ -92,7 +92,7 @@ pub fn date(cell: &Cell) -> Option<NaiveDate> {
 /// NFKC and outer spaces gone; an inner space (before the time) becomes `T`.
 fn compact_date(text: &str) -> String {
     let normal: String = text.nfkc().collect();
-    normal.trim().split_whitespace().collect::<Vec<_>>().join("T")
+    normal.split_whitespace().collect::<Vec<_>>().join("T")
 }
 
 fn ymd(year: &str, month: &str, day: &str) -> Option<NaiveDate> {

@@ -345,7 +345,8 @@ async fn get_batch_rejects(caller: Caller, records: web::Data<Records>, path: we
     // The rows hold whatever the sender put in, personal numbers included: only the sender gets them back.
     caller.0.require(Permission::SubmitRecords)?;
     let (id, format) = path.into_inner();
-    let (media_type, write): (_, fn(Uuid, &[rejects::RejectedRow]) -> Result<Vec<u8>>) = match format.as_str() {
+    type Write = fn(Uuid, &[rejects::RejectedRow]) -> Result<Vec<u8>>;
+    let (media_type, write): (_, Write) = match format.as_str() {
         "csv" => ("text/csv; charset=utf-8", rejects::csv),
         "xlsx" => ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", rejects::xlsx),
         _ => return Err(Problem::new(&NOT_FOUND).into()),

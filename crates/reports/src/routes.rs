@@ -1,6 +1,6 @@
 //! Files and logs over HTTP.
 
-use crate::model::{FileView, Question};
+use crate::model::{FileView, PURPOSE_NEEDED, Question};
 use crate::service::Reports;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -131,6 +131,9 @@ async fn query_person_file(caller: Caller, reports: web::Data<Reports>, body: we
     let statement =
         Statement { action: "person.file", subject_id: None, purpose: Some(&q.purpose), authorisation: q.authorisation.as_deref() };
     let file = logged(&reports.db, &caller.0, statement, reports.clock.now(), async || {
+        if q.purpose.trim().is_empty() {
+            return Err(Problem::new(&PURPOSE_NEEDED));
+        }
         let question = question(&reports, q.as_of, q.known_at, q.section.clone(), q.cursor.as_deref(), q.limit)?;
         let kind = PersonDocumentKind::from_feed(&q.document_kind)
             .ok_or_else(|| Problem::malformed("证件类型不在允许的范围内", "this kind of document is not known"))?;

@@ -97,8 +97,13 @@ impl Reports {
         let about = if asked_for.kind == "natural_person" { About::Person } else { About::Organisation };
         let door = Door::open(&configuration.disclosure, viewer, today);
         let scope = door.scope(configuration.items.values().map(|v| &v.item), about);
-        if about == About::Person && scope.items.is_empty() && scope.lineage_items.is_empty() {
-            return Err(Problem::new(&PURPOSE_NEEDED));
+        // Of a person nobody is answered who could not say why: what everybody may see is no answer to a query by number.
+        if about == About::Person {
+            let anybody = Viewer::public();
+            let public = Door::open(&configuration.disclosure, &anybody, today).scope(configuration.items.values().map(|v| &v.item), about);
+            if (&scope.items, &scope.lineage_items) == (&public.items, &public.lineage_items) {
+                return Err(Problem::new(&PURPOSE_NEEDED));
+            }
         }
 
         let mut conn = self.db.read().await?;

@@ -39,32 +39,34 @@ pub(crate) struct Version {
     pub known_to: Option<DateTime<Utc>>,
 }
 
+/// Times a present version is looked for again after it was replaced between being found and being locked.
+const LOOKS_MAX: usize = 20;
+
 /// The present version of a record, locked until the transaction ends.
 pub(crate) async fn lock_present(tx: &mut Tx<'_>, subject: Uuid, record: Uuid) -> Result<Option<Version>> {
-    v::table
-        .filter(v::subject_id.eq(subject))
-        .filter(v::record_id.eq(record))
-        .filter(v::known_to.is_null())
-        .for_update()
-        .select(Version::as_select())
-        .first(tx.conn())
-        .await
-        .optional()
-        .db()
+    for _ in 0..LOOKS_MAX {
+        let present = v::table.filter(v::subject_id.eq(subject)).filter(v::record_id.eq(record)).filter(v::known_to.is_null());
+        let found = present.for_update().select(Version::as_select()).first(tx.conn()).await.optional().db()?;
+        // Whoever waited for the lock and finds the version replaced sees none; a fresh look sees the one that took its place.
+        let any = v::table.filter(v::subject_id.eq(subject)).filter(v::record_id.eq(record));
+        if found.is_some() || !diesel::select(diesel::dsl::exists(any)).get_result(tx.conn()).await.db()? {
+            return Ok(found);
+        }
+    }
+    Err(super::bulk::conflict())
 }
 
 /// The present version with a business key, locked.
 pub(crate) async fn lock_by_key(tx: &mut Tx<'_>, subject: Uuid, key: Uuid) -> Result<Option<Version>> {
-    v::table
-        .filter(v::subject_id.eq(subject))
-        .filter(v::business_key.eq(key))
-        .filter(v::known_to.is_null())
-        .for_update()
-        .select(Version::as_select())
-        .first(tx.conn())
-        .await
-        .optional()
-        .db()
+    for _ in 0..LOOKS_MAX {
+        let present = v::table.filter(v::subject_id.eq(subject)).filter(v::business_key.eq(key)).filter(v::known_to.is_null());
+        let found = present.for_update().select(Version::as_select()).first(tx.conn()).await.optional().db()?;
+        let any = v::table.filter(v::subject_id.eq(subject)).filter(v::business_key.eq(key));
+        if found.is_some() || !diesel::select(diesel::dsl::exists(any)).get_result(tx.conn()).await.db()? {
+            return Ok(found);
+        }
+    }
+    Err(super::bulk::conflict())
 }
 
 /// Every version of a record, oldest first.
@@ -82,11 +84,14 @@ pub(crate) async fn history(conn: &mut AsyncPgConnection, subject: Uuid, record:
 /// Closes the old version and writes the new one.
 pub(crate) async fn replace(tx: &mut Tx<'_>, old: Option<&Version>, new: &Version) -> Result<()> {
     if let Some(old) = old {
-        diesel::update(v::table.find((old.subject_id, old.id)).filter(v::known_to.is_null()))
+        let closed = diesel::update(v::table.find((old.subject_id, old.id)).filter(v::known_to.is_null()))
             .set(v::known_to.eq(new.known_from.max(old.known_from)))
             .execute(tx.conn())
             .await
             .db()?;
+        if closed != 1 {
+            return Err(super::bulk::conflict());
+        }
     }
     diesel::insert_into(v::table).values(new).execute(tx.conn()).await.db()?;
     Ok(())

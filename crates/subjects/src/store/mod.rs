@@ -88,7 +88,8 @@ pub async fn has_merged(conn: &mut AsyncPgConnection, id: Uuid) -> Result<bool> 
 
 /// Names known at an instant, newest first.
 pub async fn names(conn: &mut AsyncPgConnection, family: &[Uuid], known_at: DateTime<Utc>) -> Result<Vec<Name>> {
-    let rows: Vec<(String, bool, Option<NaiveDate>, Option<NaiveDate>, DateTime<Utc>)> = subject_names::table
+    type NameView = (String, bool, Option<NaiveDate>, Option<NaiveDate>, DateTime<Utc>);
+    let rows: Vec<NameView> = subject_names::table
         .filter(subject_names::subject_id.eq_any(family.to_vec()))
         .filter(subject_names::known_from.le(known_at))
         .filter(subject_names::known_to.is_null().or(subject_names::known_to.gt(known_at)))
@@ -111,7 +112,8 @@ pub async fn names(conn: &mut AsyncPgConnection, family: &[Uuid], known_at: Date
 
 /// Numbers of organisations known at an instant; numbers of persons never leave here.
 pub async fn identifiers(conn: &mut AsyncPgConnection, family: &[Uuid], known_at: DateTime<Utc>) -> Result<Vec<Identifier>> {
-    let rows: Vec<(String, Option<String>, String, Option<NaiveDate>, Option<NaiveDate>)> = subject_identifiers::table
+    type NumberView = (String, Option<String>, String, Option<NaiveDate>, Option<NaiveDate>);
+    let rows: Vec<NumberView> = subject_identifiers::table
         .filter(subject_identifiers::subject_id.eq_any(family.to_vec()))
         .filter(subject_identifiers::value.is_not_null())
         .filter(subject_identifiers::known_from.le(known_at))
