@@ -149,6 +149,7 @@ fn every_limit_is_enforced_with_its_own_problem_and_stores_nothing() {
     let wide = (0..31).map(|n| format!("列{n}")).collect::<Vec<_>>().join(",");
     let mut wide_known = penalty(1);
     wide_known.header.extend((0..20).map(|_| "备注".to_owned()));
+    wide_known.rows[0].extend((0..20).map(|_| String::new()));
     push(&app, &wide_known.csv()).problem(413, "too_many_columns");
     push(&app, wide.as_bytes()).problem(422, "header_not_found");
     assert_eq!(app.count("SELECT count(*) FROM submission_batches"), 0);

@@ -119,7 +119,11 @@ fn a_dry_run_tells_the_same_and_stores_nothing() {
     let table = penalties(1, 4).set(1, "处罚类别", "打板子").set(2, "行政相对人名称", "别的名字有限公司").set(0, "处罚内容", "改");
     let dry = provider.post_bytes(&format!("/v1/batches?item={ITEM}&feed=v2&dry_run=true"), "text/csv", &table.csv()).ok();
     assert_eq!(counts(), before);
-    assert_eq!(std::fs::read_dir(app.dir.path().join("spool")).unwrap().count(), 1, "only the first file stays in the spool");
+    assert_eq!(
+        std::fs::read_dir(app.dir.path().join("spool")).unwrap().count(),
+        0,
+        "neither the loaded file nor the tried one stays in the spool"
+    );
     let real = provider.push(ITEM, "v2", &table.csv()).ok();
     assert_eq!(dry["rows"], real["rows"]);
     assert_eq!(verdicts(&real), ["new_version", "refused", "accepted", "accepted"]);
@@ -158,6 +162,13 @@ fn refused_rows_come_back_and_land_in_the_same_batch_once() {
     assert_eq!(landed["batch"]["counts"]["accepted"], 5);
     assert_eq!(provider.push(ITEM, "v2", mended.as_bytes()).ok()["same_file"], true);
     assert_eq!(app.count("SELECT count(*) FROM record_versions"), 5);
+
+    // A number twice, or none, is nobody's row.
+    let lines: Vec<&str> = mended.lines().collect();
+    let twice = format!("{}\n{}\n{}\n", lines[0], lines[1], lines[1]);
+    provider.push(ITEM, "v2", twice.as_bytes()).problem(422, "mixed_batches");
+    let none = mended.replacen(",2,", ",,", 1);
+    provider.push(ITEM, "v2", none.as_bytes()).problem(422, "mixed_batches");
 
     // The sheet says the same, and comes back the same way.
     let sheet = provider.get(&format!("/v1/batches/{batch}/rejects.xlsx"));

@@ -72,13 +72,28 @@ impl Configuration {
         self.items.get(code).filter(|v| v.item.in_force(on))
     }
 
+    /// A threshold of the rule book. Where no rule states it, the strictest: what is doubtful then goes to a person.
+    fn threshold(&self, id: &str, on: NaiveDate, strictest: u32) -> u32 {
+        self.rulebook.number(id, on).and_then(|(n, _)| u32::try_from(n).ok()).unwrap_or(strictest)
+    }
+
+    /// Oldest age believed of a natural person, in years (`id.person.max_age`).
+    pub fn person_age_max(&self, on: NaiveDate) -> u32 {
+        self.threshold("id.person.max_age", on, 100)
+    }
+
+    /// Weakest rule that links a row to a subject by itself (`match.auto_min_rule`): 1 USCC, 2 organisation code, 3 registration number.
+    pub fn auto_min_rule(&self, on: NaiveDate) -> u32 {
+        self.threshold("match.auto_min_rule", on, 1)
+    }
+
     /// How codes are judged on a day.
-    pub fn uscc_rules(&self, on: NaiveDate, quarantine_if_warnings: usize) -> UsccRules {
+    pub fn uscc_rules(&self, on: NaiveDate) -> UsccRules {
         let areas = self.rulebook.rule("id.uscc.areas", on).and_then(|r| r.value.as_array());
         UsccRules {
             placeholders: self.rulebook.texts("id.uscc.placeholders", on).into_iter().map(str::to_owned).collect(),
             areas: areas.into_iter().flatten().filter_map(|v| v.as_u64().and_then(|n| u32::try_from(n).ok())).collect(),
-            quarantine_if_warnings,
+            quarantine_if_warnings: usize::try_from(self.threshold("id.uscc.quarantine_if_warnings", on, 1)).unwrap_or(1),
         }
     }
 

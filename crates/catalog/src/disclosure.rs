@@ -127,7 +127,8 @@ pub struct Table {
 #[derive(Debug, Clone)]
 pub struct Viewer {
     capacities: Vec<Capacity>,
-    agency: Option<Uuid>,
+    /// The agency it provides for; none for those who only use.
+    provides_for: Option<Uuid>,
     lineage: Vec<Uuid>,
     purpose: bool,
     authorisation: bool,
@@ -136,7 +137,7 @@ pub struct Viewer {
 impl Viewer {
     /// Anybody.
     pub fn public() -> Self {
-        Self { capacities: vec![Capacity::Public], agency: None, lineage: Vec::new(), purpose: false, authorisation: false }
+        Self { capacities: vec![Capacity::Public], provides_for: None, lineage: Vec::new(), purpose: false, authorisation: false }
     }
 
     /// A logged-in viewer. `lineage` are the agencies above and below its region; `own` says that it looks at a subject it is bound to.
@@ -153,7 +154,13 @@ impl Viewer {
             }
         }
         let given = |text: Option<&str>| text.is_some_and(|t| !t.trim().is_empty());
-        Self { capacities, agency: actor.agency.map(|a| a.0), lineage, purpose: given(purpose), authorisation: given(authorisation) }
+        Self {
+            capacities,
+            provides_for: actor.agency.filter(|_| actor.is(ActorRole::Provider)).map(|a| a.0),
+            lineage,
+            purpose: given(purpose),
+            authorisation: given(authorisation),
+        }
     }
 }
 
@@ -177,10 +184,8 @@ pub struct Facts {
 pub struct Scope {
     /// Items visible whoever provided them.
     pub items: Vec<String>,
-    /// Items visible from the agencies of `lineage` only.
-    pub lineage_items: Vec<String>,
-    /// Those agencies.
-    pub lineage: Vec<Uuid>,
+    /// Items visible from one agency only: item and agency.
+    pub from_agency: Vec<(String, Uuid)>,
     /// States of records.
     pub states: Vec<&'static str>,
     /// Only present versions.
@@ -226,7 +231,7 @@ impl<'a> Door<'a> {
             .iter()
             .filter(|line| line.about == about && line.class == class)
             .filter(|line| match line.viewer {
-                Capacity::Provider => self.viewer.agency.is_some() && agency == self.viewer.agency,
+                Capacity::Provider => self.viewer.provides_for.is_some() && agency == self.viewer.provides_for,
                 capacity => self.viewer.capacities.contains(&capacity),
             })
             .filter(|line| line.reach == Reach::Any || agency.is_some_and(|a| self.viewer.lineage.contains(&a)))
@@ -264,15 +269,12 @@ impl<'a> Door<'a> {
                 scope.items.push(item.code.clone());
                 continue;
             }
-            let near = self.viewer.lineage.iter().chain(&self.viewer.agency).copied();
+            let near = self.viewer.lineage.iter().chain(&self.viewer.provides_for).copied();
             let visible: Vec<Uuid> = near.filter(|agency| self.level(item, about, item.disclosure, Some(*agency)) > Show::None).collect();
-            if !visible.is_empty() {
-                scope.lineage_items.push(item.code.clone());
-                scope.lineage.extend(visible);
-            }
+            scope.from_agency.extend(visible.into_iter().map(|agency| (item.code.clone(), agency)));
         }
-        scope.lineage.sort_unstable();
-        scope.lineage.dedup();
+        scope.from_agency.sort_unstable();
+        scope.from_agency.dedup();
         scope
     }
 

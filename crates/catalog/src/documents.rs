@@ -82,8 +82,14 @@ impl Folder {
         self.documents.push(Document { kind, code, body, file });
     }
 
-    /// Everything wrong with the folder, each line with its file.
+    /// Everything wrong with the folder by itself, each line with its file.
     pub fn faults(&self) -> Vec<String> {
+        self.faults_beside(&[])
+    }
+
+    /// Everything wrong with the folder when it comes beside `held`: a folder of one item is checked against the code sets and rules that are
+    /// in force, the never-collect list among them.
+    pub fn faults_beside(&self, held: &[Document]) -> Vec<String> {
         let mut faults = self.faults.clone();
         let mut seen: BTreeMap<(&str, &str), &str> = BTreeMap::new();
         for document in &self.documents {
@@ -101,7 +107,12 @@ impl Folder {
             }
             good
         }
-        let code_sets: BTreeMap<String, CodeSet> =
+        let mine = |d: &Document| self.documents.iter().any(|own| own.kind == d.kind && own.code == d.code);
+        fn of<T: serde::de::DeserializeOwned>(held: &[&Document], kind: &str) -> Vec<T> {
+            held.iter().filter(|d| d.kind == kind).filter_map(|d| T::deserialize(&d.body).ok()).collect()
+        }
+        let held: Vec<&Document> = held.iter().filter(|d| !mine(d)).collect();
+        let mut code_sets: BTreeMap<String, CodeSet> =
             parsed::<CodeSet>(self, "code_set", &mut faults).into_iter().map(|(d, set)| (d.code.clone(), set)).collect();
         let rules = parsed::<Rule>(self, "rule", &mut faults);
         for (document, rule) in &rules {
@@ -111,18 +122,26 @@ impl Folder {
         }
         parsed::<CalendarYear>(self, "calendar", &mut faults);
         parsed::<disclosure::Table>(self, "disclosure", &mut faults);
+        code_sets.extend(of::<CodeSet>(&held, "code_set").into_iter().map(|set| (set.code.clone(), set)));
+        let held_rules: Vec<Rule> = of(&held, "rule");
+        let rules: Vec<&Rule> = rules.iter().map(|(_, rule)| rule).chain(&held_rules).collect();
         let terms = |id: &str| -> Vec<&str> {
-            rules.iter().filter(|(_, r)| r.id == id).filter_map(|(_, r)| r.value.as_array()).flatten().filter_map(Value::as_str).collect()
+            rules.iter().filter(|r| r.id == id).filter_map(|r| r.value.as_array()).flatten().filter_map(Value::as_str).collect()
         };
         let (prohibited, consent) = (terms("prohibit.terms"), terms("prohibit.consent_terms"));
         for (document, item) in parsed::<Item>(self, "catalog_item", &mut faults) {
             faults.extend(item.faults(&code_sets, &prohibited, &consent).into_iter().map(|f| format!("{}: {f}", document.file)));
-            if let Some(id) = item.deadline_rule.filter(|id| !rules.iter().any(|(_, r)| r.id == *id)) {
+            if let Some(id) = item.deadline_rule.filter(|id| !rules.iter().any(|r| r.id == *id)) {
                 faults.push(format!("{}: there is no rule {id}", document.file));
             }
         }
         faults
     }
+}
+
+/// The kinds there are.
+fn kind(text: &str) -> Option<&'static str> {
+    ["catalog_item", "code_set", "rule", "calendar", "disclosure"].into_iter().find(|kind| *kind == text)
 }
 
 fn kind_of(path: &str) -> Option<&'static str> {
@@ -153,8 +172,12 @@ pub struct Applied {
 
 /// Stores what changed. A folder with faults, and a rule whose value changed under the same version, change nothing.
 pub async fn apply(tx: &mut Tx<'_>, actor: &Actor, folder: &Folder, now: DateTime<Utc>) -> Result<Applied> {
-    let mut faults = folder.faults();
     let current = store::current(tx.conn()).await?;
+    let held: Vec<Document> = current
+        .iter()
+        .filter_map(|d| Some(Document { kind: kind(&d.kind)?, code: d.code.clone(), body: d.body.clone(), file: String::new() }))
+        .collect();
+    let mut faults = folder.faults_beside(&held);
     let revision = current.iter().map(|d| d.revision).max().unwrap_or(0) + 1;
     let mut applied = Applied { revision, ..Applied::default() };
     let mut inserts = Vec::new();

@@ -15,7 +15,6 @@ pub struct Settings {
     pub server: Server,
     pub database: Database,
     pub ingest: Ingest,
-    pub matching: Matching,
     pub query: Query,
     pub identity: Identity,
     pub jobs: Jobs,
@@ -58,8 +57,6 @@ pub struct Ingest {
     pub open_batches_per_agency_max: i64,
     pub encoding_proof_chars: usize,
     pub unseen_name: UnseenName,
-    pub uscc_warnings_quarantine: usize,
-    pub person_age_max: u32,
     pub spool_dir: PathBuf,
     pub spool_keep_days: i64,
 }
@@ -72,13 +69,6 @@ pub enum UnseenName {
     Warn,
     /// Refuse the row.
     Refuse,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "config/default.toml documents every key")]
-pub struct Matching {
-    pub auto_min_rule: u8,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -60,7 +60,6 @@ impl App {
             directory: directory.clone(),
             keys: keys.clone(),
             ingest: settings.ingest.clone(),
-            matching: settings.matching.clone(),
             query: settings.query.clone(),
             lease_seconds: settings.jobs.lease_seconds,
             spool: env.data_dir.join(&settings.ingest.spool_dir),
@@ -73,7 +72,6 @@ impl App {
             directory,
             keys,
             query: settings.query.clone(),
-            person_age_max: settings.ingest.person_age_max,
         };
         let catalog = Catalog { db: db.clone(), configuration: configuration.clone(), clock: Arc::clone(&clock) };
         let subjects = Subjects { db: db.clone(), configuration, clock: Arc::clone(&clock) };

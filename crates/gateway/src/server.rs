@@ -17,6 +17,7 @@ pub struct Running {
     pub address: SocketAddr,
     handle: ServerHandle,
     task: JoinHandle<std::io::Result<()>>,
+    follow: JoinHandle<()>,
 }
 
 impl Running {
@@ -24,6 +25,7 @@ impl Running {
     pub async fn stop(self) {
         self.handle.stop(true).await;
         let _ = self.task.await;
+        self.follow.abort();
     }
 }
 
@@ -34,6 +36,7 @@ impl Running {
 pub fn serve(app: App, listener: TcpListener) -> std::io::Result<Running> {
     let address = listener.local_addr()?;
     let settings = app.settings.server.clone();
+    let followed = app.clone();
     let mut server = HttpServer::new(move || {
         HttpApp::new().wrap(Compress::default()).wrap(from_fn(credence_web::localise)).configure(|config| routes::mount(config, &app))
     })
@@ -44,9 +47,22 @@ pub fn serve(app: App, listener: TcpListener) -> std::io::Result<Running> {
         server = server.workers(settings.workers);
     }
     let server = server.listen(listener)?.run();
+    let follow = tokio::spawn(follow_configuration(followed));
     let handle = server.handle();
     let task = tokio::spawn(server);
-    Ok(Running { address, handle, task })
+    Ok(Running { address, handle, task, follow })
+}
+
+/// How soon another process's `config apply` holds here.
+const FOLLOW_CONFIGURATION: Duration = Duration::from_secs(1);
+
+async fn follow_configuration(app: App) {
+    loop {
+        tokio::time::sleep(FOLLOW_CONFIGURATION).await;
+        if let Err(problem) = app.catalog.configuration.fresh(&app.db).await {
+            tracing::warn!(code = problem.code(), cause = problem.internal.as_deref(), "cannot look for a newer configuration");
+        }
+    }
 }
 
 /// Starts the workers: jobs, and what has to be looked after from time to time.

@@ -135,14 +135,9 @@ impl<'a> Headers<'a> {
     }
 
     fn check(&self, names: &[String], targets: &[Target]) -> Result<()> {
-        let joined = |field: usize| {
-            let code = self.item.fields.get(field).map(|f| f.code.as_str());
-            self.feed.columns.iter().filter(|c| c.to.as_deref() == code).count() > 1
-        };
         for (at, target) in targets.iter().enumerate() {
             let earlier = targets.iter().take(at).any(|t| t == target);
-            let may_repeat = matches!(target, Target::Ignored) || matches!(target, Target::Field(f) if joined(*f));
-            if earlier && !may_repeat {
+            if earlier && !self.may_repeat(target) {
                 return Err(Problem::new(&HEADER_AMBIGUOUS).with("column", names.get(at).cloned().unwrap_or_default()));
             }
         }
@@ -155,6 +150,13 @@ impl<'a> Headers<'a> {
             .map(|(_, field)| field.name.as_str())
             .collect();
         if missing.is_empty() { Ok(()) } else { Err(Problem::new(&HEADER_MISSING).with("columns", missing)) }
+    }
+
+    /// Whether several columns may lead there: those left out, and those of an older form that feed one field together.
+    pub fn may_repeat(&self, target: &Target) -> bool {
+        let Target::Field(field) = target else { return *target == Target::Ignored };
+        let code = self.item.fields.get(*field).map(|f| f.code.as_str());
+        self.feed.columns.iter().filter(|c| c.to.as_deref() == code).count() > 1
     }
 
     /// Whether rows of this form must fill the field.

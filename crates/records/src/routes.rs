@@ -290,7 +290,7 @@ async fn get_batch(caller: Caller, records: web::Data<Records>, id: web::Path<Uu
     Ok(HttpResponse::Ok().json(visible_batch(&records, &caller.0, *id).await?))
 }
 
-/// Verdicts by row.
+/// Verdicts by row. `row` is the position of the data row in the file of that round; issues are given for round 1.
 #[utoipa::path(tag = "records", security(("token" = [])), params(RowParams), responses((status = 200, body = RowPage),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 #[get("/batches/{batch_id}/rows")]
@@ -301,40 +301,47 @@ async fn list_batch_rows(
     params: web::Query<RowParams>,
 ) -> ApiResult<HttpResponse> {
     require_batches(&caller.0)?;
-    let batch = visible_batch(&records, &caller.0, *id).await?;
+    let statement = Statement { action: "batch.rows", ..Statement::default() };
+    let page = logged(&records.db, &caller.0, statement, records.clock.now(), async || {
+        let batch = visible_batch(&records, &caller.0, *id).await?;
+        Ok((None, row_page(&records, batch.id, &params).await?))
+    })
+    .await?;
+    Ok(HttpResponse::Ok().json(page))
+}
+
+async fn row_page(records: &Records, batch: Uuid, params: &RowParams) -> Result<RowPage> {
     let limit = paging::limit(params.limit, records.query.page_default, records.query.page_max)?;
     let from: i64 = params.cursor.as_deref().map(paging::decode).transpose()?.unwrap_or(0);
     let round = params.round.unwrap_or(1);
     let mut conn = records.db.read().await?;
-    let letters = store::verdicts(&mut conn, batch.id, round, from, usize::MAX).await?;
-    let wanted = |v: &Verdict| params.verdict.is_none_or(|w| w == *v);
+    let letters = store::verdicts(&mut conn, batch, round, from).await?;
     let page: Vec<(i64, Verdict)> = letters
         .into_iter()
         .filter_map(|(row, letter)| Verdict::from_letter(letter).map(|v| (row, v)))
-        .filter(|(_, v)| wanted(v))
+        .filter(|(_, v)| params.verdict.is_none_or(|wanted| wanted == *v))
         .take(usize::try_from(limit).unwrap_or(0))
         .collect();
     let last = page.last().map_or(from, |(row, _)| *row);
     let next = (i64::try_from(page.len()).unwrap_or(0) == limit).then(|| paging::encode(&last));
-    let warnings = store::row_warnings(&mut conn, batch.id, from, last).await?;
-    let refused = store::quarantined(&mut conn, batch.id, from, limit).await?;
+    // Issues are kept by the number of the row in the first file, which is what `row` is in round 1 only.
+    let (warnings, refused) = if round == 1 {
+        (store::row_warnings(&mut conn, batch, from, last).await?, store::quarantined(&mut conn, batch, from, limit).await?)
+    } else {
+        (Vec::new(), Vec::new())
+    };
     let rows = page
         .into_iter()
         .map(|(row, verdict)| {
-            let kept = if round == 1 {
-                warnings.iter().find(|(n, _)| *n == row).and_then(|(_, w)| serde_json::from_value(w.clone()).ok())
-            } else {
-                None
+            let kept = || warnings.iter().find(|(n, _)| *n == row).and_then(|(_, w)| serde_json::from_value(w.clone()).ok());
+            let issues = match verdict {
+                Verdict::Refused => refused.iter().find(|q| q.row_no == row && q.round == round).map(|q| q.issues.clone()),
+                _ => kept(),
             };
-            let issues = refused
-                .iter()
-                .find(|q| q.row_no == row && q.round == round && verdict == Verdict::Refused)
-                .map(|q| q.issues.clone())
-                .or(kept);
             RowVerdict { row: u64::try_from(row).unwrap_or(0), verdict, issues: issues.unwrap_or_default() }
         })
         .collect();
-    Ok(HttpResponse::Ok().json(RowPage { rows, next }))
+    Ok(RowPage { rows, next })
 }
 
 /// Only the refused rows, with the reasons, as `rejects.csv` or `rejects.xlsx`. Corrected and pushed again, the file goes into the same batch.

@@ -41,8 +41,6 @@ pub struct Reports {
     pub keys: KeyRing,
     /// Paging.
     pub query: settings::Query,
-    /// Oldest age believed of a person.
-    pub person_age_max: u32,
 }
 
 impl Reports {
@@ -56,7 +54,7 @@ impl Reports {
 
     /// The organisation with a code.
     pub async fn organisation(&self, uscc: &str) -> Result<Subject> {
-        let rules = self.configuration.get().uscc_rules(self.clock.today(), 0);
+        let rules = self.configuration.get().uscc_rules(self.clock.today());
         let code = credence_subjects::service::parse_uscc(uscc, &rules)?;
         let found = subjects::by_uscc(&mut *self.db.read().await?, code.as_str()).await?;
         found.ok_or_else(|| Problem::new(&SUBJECT_NOT_FOUND))
@@ -64,7 +62,7 @@ impl Reports {
 
     /// The person with a document.
     pub async fn person(&self, kind: PersonDocumentKind, number: &str) -> Result<Subject> {
-        let document = PersonDocument::parse(kind, number, self.clock.today(), self.person_age_max)
+        let document = PersonDocument::parse(kind, number, self.clock.today(), self.configuration.get().person_age_max(self.clock.today()))
             .map_err(|e| Problem::malformed(e.zh(), e.en()).with("rule", e.code()))?;
         let index = self.keys.index(kind.code(), document.reveal());
         let found = subjects::by_person_index(&mut *self.db.read().await?, kind.code(), &index).await?;
@@ -101,7 +99,7 @@ impl Reports {
         if about == About::Person {
             let anybody = Viewer::public();
             let public = Door::open(&configuration.disclosure, &anybody, today).scope(configuration.items.values().map(|v| &v.item), about);
-            if (&scope.items, &scope.lineage_items) == (&public.items, &public.lineage_items) {
+            if (&scope.items, &scope.from_agency) == (&public.items, &public.from_agency) {
                 return Err(Problem::new(&PURPOSE_NEEDED));
             }
         }
@@ -117,13 +115,13 @@ impl Reports {
             .items
             .values()
             .map(|v| (v.item.code.clone(), section_of(&v.item).to_owned()))
-            .filter(|(code, _)| scope.items.contains(code) || scope.lineage_items.contains(code))
+            .filter(|(code, _)| scope.items.contains(code) || scope.from_agency.iter().any(|(item, _)| item == code))
             .filter(|(_, section)| question.section.as_ref().is_none_or(|s| s == section))
             .collect();
         let asked =
             Asked { family: &family, scope: &scope, sections: &sections, as_of, known_at, after: question.after, limit: question.limit };
         let rows = store::statements(&mut conn, &asked).await?;
-        let subject = self.subject_view(&mut conn, root, &family, about, known_at, as_of).await?;
+        let subject = self.subject_view(&mut conn, root, &family, about, question, now, as_of).await?;
         drop(conn);
 
         let directory = self.directory.get(&self.db, now).await?;
@@ -169,15 +167,18 @@ impl Reports {
         Ok(view)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of one question, each already at hand")]
     async fn subject_view(
         &self,
         conn: &mut diesel_async::AsyncPgConnection,
         subject: Subject,
         family: &[Uuid],
         about: About,
-        known_at: DateTime<Utc>,
+        question: &Question,
+        now: DateTime<Utc>,
         as_of: NaiveDate,
     ) -> Result<SubjectView> {
+        let (known_at, now_asked) = (question.known_at.unwrap_or(now), question.known_at.is_none());
         let names = subjects::names(conn, family.get(..1).unwrap_or_default(), known_at).await?;
         let on_the_day =
             names.iter().find(|n| n.valid_from.is_none_or(|f| f <= as_of) && n.valid_to.is_none_or(|t| as_of <= t)).or(names.first());
@@ -194,8 +195,9 @@ impl Reports {
             id: subject.id,
             kind: subject.kind,
             state: subject.state,
-            standing: subject.standing,
-            area_code: subject.area_code,
+            // Standing and area are kept as they are now; of what they were nothing is claimed.
+            standing: subject.standing.filter(|_| now_asked),
+            area_code: subject.area_code.filter(|_| now_asked),
             name,
             names,
             identifiers,

@@ -76,7 +76,7 @@ const FILE: &str = "
            AND v.state = ANY ($6)
            AND ($7 IS NULL OR v.public_until IS NULL OR v.public_until >= $7)
            AND (NOT $8 OR v.known_to IS NULL)
-           AND (v.item = ANY ($9) OR v.agency_id = ANY ($10))),
+           AND (v.item = ANY ($9) OR (v.item, v.agency_id) IN (SELECT * FROM unnest($10::text[], $14::uuid[])))),
     ranked AS (
         SELECT *, count(*) OVER (PARTITION BY section) AS total FROM visible),
     paged AS (
@@ -100,10 +100,11 @@ pub(crate) async fn statements(conn: &mut AsyncPgConnection, asked: &Asked<'_>) 
         .bind::<Nullable<Date>, _>(asked.scope.public_on)
         .bind::<Bool, _>(asked.scope.current_only)
         .bind::<Array<Text>, _>(&asked.scope.items)
-        .bind::<Array<SqlUuid>, _>(&asked.scope.lineage)
+        .bind::<Array<Text>, _>(asked.scope.from_agency.iter().map(|(item, _)| item.as_str()).collect::<Vec<_>>())
         .bind::<Nullable<Date>, _>(asked.after.map(|(on, _)| on))
         .bind::<Nullable<SqlUuid>, _>(asked.after.map(|(_, id)| id))
         .bind::<BigInt, _>(asked.limit + 1)
+        .bind::<Array<SqlUuid>, _>(asked.scope.from_agency.iter().map(|(_, agency)| *agency).collect::<Vec<_>>())
         .load(conn)
         .await
         .db()

@@ -70,7 +70,7 @@ async fn record_subject_event(
 ) -> ApiResult<HttpResponse> {
     caller.0.require(Permission::ManageSubjects)?;
     let today = subjects.clock.today();
-    let rules = subjects.configuration.get().uscc_rules(today, 0);
+    let rules = subjects.configuration.get().uscc_rules(today);
     let now = subjects.clock.now();
     let event =
         subjects.db.write(async |tx| service::record_event(tx, &caller.0, *id, body.into_inner(), &rules, today, now).await).await?;

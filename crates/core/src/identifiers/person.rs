@@ -141,6 +141,12 @@ pub fn widen(number: &str) -> Option<String> {
     Some(format!("{body}{check}"))
 }
 
+/// Whether eighteen characters have the make of a resident ID: a date that exists, and the right check character.
+pub fn is_resident_id(number: &str) -> bool {
+    let limits = (NaiveDate::MAX, u32::MAX);
+    checked_18(number.to_owned(), limits.0, limits.1, |_| true).is_ok()
+}
+
 /// `mask.id=first6_last4`; shorter numbers keep only their last two characters.
 pub fn mask(number: &str) -> String {
     let chars: Vec<char> = number.chars().collect();

@@ -77,7 +77,7 @@ pub(super) async fn run(context: &Context, command: Admin) -> Result<ExitCode, S
         context.print(&serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default(), || text);
         return Ok(ExitCode::SUCCESS);
     }
-    let (mut env, app) = prepare(context).await?;
+    let (mut env, app) = prepare(context.open().await?).await?;
     let actor = Actor::system("console");
     match command {
         Admin::Openapi => {}

@@ -68,7 +68,7 @@ pub(super) async fn run(context: &Context, demo: Demo) -> Result<ExitCode, Strin
     let listener = bind(&address)?;
     let inner = Context { settings: context.settings.clone(), data_dir: context.data_dir.join("demo"), json: context.json };
     let started = Instant::now();
-    let (mut env, app) = prepare(&inner).await?;
+    let (mut env, app) = prepare(inner.open_private().await?).await?;
     let (stop, stopping) = watch::channel(false);
     let workers = server::work(&app, stopping);
     let running = server::serve(app.clone(), listener).map_err(|e| e.to_string())?;

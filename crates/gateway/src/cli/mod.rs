@@ -71,6 +71,13 @@ impl Context {
         Environment::open(self.settings.clone(), &self.data_dir, url, Durability::Full).await
     }
 
+    /// The private database of the data folder, whatever the environment names: for what must not touch anybody's real data.
+    async fn open_private(&self) -> Result<Environment, String> {
+        let mut settings = self.settings.clone();
+        settings.database.url.clear();
+        Environment::open(settings, &self.data_dir, None, Durability::Full).await
+    }
+
     /// Prints a value as JSON, or the text for people.
     #[expect(clippy::print_stdout, reason = "the output of a command")]
     fn print(&self, value: &impl serde::Serialize, text: impl FnOnce() -> String) {

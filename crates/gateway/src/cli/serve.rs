@@ -33,9 +33,8 @@ enum Role {
     Work,
 }
 
-/// Opens the database, brings a private one up to date, and makes sure that there is a configuration.
-pub(super) async fn prepare(context: &Context) -> Result<(Environment, App), String> {
-    let env = context.open().await?;
+/// Brings a private database up to date, and makes sure that there is a configuration.
+pub(super) async fn prepare(env: Environment) -> Result<(Environment, App), String> {
     env.ensure_schema().await?;
     if env.cluster.is_some() {
         apply_shipped(&env).await?;
@@ -48,7 +47,7 @@ pub(super) async fn run(context: &Context, command: Serve) -> Result<ExitCode, S
     let address = command.listen.clone().unwrap_or_else(|| context.settings.server.listen.clone());
     // The port first: a mistake there should not cost the start of a database.
     let listener = if command.role == Role::Work { None } else { Some(bind(&address)?) };
-    let (mut env, app) = prepare(context).await?;
+    let (mut env, app) = prepare(context.open().await?).await?;
     let (stop, stopping) = watch::channel(false);
     let workers = if command.role == Role::Api { Vec::new() } else { server::work(&app, stopping) };
     let running = match listener {

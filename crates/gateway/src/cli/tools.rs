@@ -51,7 +51,10 @@ pub(super) fn code(context: &Context, command: &Code) -> ExitCode {
     let rules = UsccRules {
         placeholders: book.texts("id.uscc.placeholders", today).into_iter().map(str::to_owned).collect(),
         areas: areas.into_iter().flatten().filter_map(|v| v.as_u64().and_then(|n| u32::try_from(n).ok())).collect(),
-        quarantine_if_warnings: context.settings.ingest.uscc_warnings_quarantine,
+        quarantine_if_warnings: book
+            .number("id.uscc.quarantine_if_warnings", today)
+            .and_then(|(n, _)| usize::try_from(n).ok())
+            .unwrap_or(1),
     };
     let mut all_valid = true;
     for raw in codes {

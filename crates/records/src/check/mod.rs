@@ -163,7 +163,7 @@ impl Checker {
         let required = item.fields.iter().map(|f| headers.required(f)).collect();
         let exempt = item.fields.iter().map(|f| feed.not_required.contains(&f.code)).collect();
         let sealed = item.fields.iter().map(|f| item.class_of(f) == DisclosureClass::Sealed).collect();
-        let uscc_rules = basis.configuration.uscc_rules(basis.received_on, basis.settings.uscc_warnings_quarantine);
+        let uscc_rules = basis.configuration.uscc_rules(basis.received_on);
         let deadline = item.deadline_rule.as_deref().and_then(|id| {
             let (days, rule) = basis.configuration.rulebook.number(id, basis.received_on)?;
             Some((u32::try_from(days).ok()?, format!("{}@{}", rule.id, rule.version)))

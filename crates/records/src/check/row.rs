@@ -223,7 +223,7 @@ impl Run<'_> {
 
     pub(super) fn person(&mut self, at: usize, number: &str, doc_kind: Option<&str>, basis: &Basis) -> Option<Identified> {
         let kind = doc_kind.map_or(Some(PersonDocumentKind::ResidentId), |text| PersonDocumentKind::from_feed(&cell::compact(text)))?;
-        match PersonDocument::parse(kind, number, basis.received_on, basis.settings.person_age_max) {
+        match PersonDocument::parse(kind, number, basis.received_on, basis.configuration.person_age_max(basis.received_on)) {
             Ok(document) => {
                 let scheme = kind.code();
                 let index = basis.keys.index(scheme, document.reveal());

@@ -4,6 +4,7 @@ use super::Value;
 use super::read::Run;
 use crate::cell::Cell;
 use crate::header::{Header, Target};
+use credence_catalog::model::Role;
 use credence_core::identifiers::person;
 
 impl Run<'_> {
@@ -19,11 +20,11 @@ impl Run<'_> {
                 continue;
             }
             if let Value::Text(text) = value
-                && (field.free_text || field.max_chars > 200)
-                && !person::find_in_text(text).is_empty()
+                && holds_personal_number(field.role, text)
             {
                 member(&mut sealed, &field.code, value);
-                member(&mut data, &field.code, &Value::Text(cover_numbers(text).into()));
+                let covered = if field.role == Some(Role::SubjectTaxNo) { person::mask(text) } else { cover_numbers(text) };
+                member(&mut data, &field.code, &Value::Text(covered.into()));
                 self.warn(
                     at,
                     "personal_number_in_text",
@@ -47,6 +48,18 @@ impl Run<'_> {
         let sealed = (!sealed.is_empty()).then(|| format!("{{{sealed}}}"));
         (data, sealed)
     }
+}
+
+/// Whether a text holds a person's number: a resident ID anywhere, or a tax number of an individual business, which begins with its
+/// owner's (15, 18 or 20 characters).
+fn holds_personal_number(role: Option<Role>, text: &str) -> bool {
+    if !person::find_in_text(text).is_empty() {
+        return true;
+    }
+    let begins = |n: usize| text.get(..n).map(str::to_uppercase);
+    role == Some(Role::SubjectTaxNo)
+        && (begins(18).is_some_and(|id| !person::find_in_text(&id).is_empty())
+            || text.len() == 15 && person::widen(text).is_some_and(|id| person::is_resident_id(&id)))
 }
 
 fn member(out: &mut String, code: &str, value: &Value<'_>) {

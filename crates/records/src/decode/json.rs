@@ -3,7 +3,7 @@
 
 use super::{Guard, Shape, carried, corrupt, text};
 use crate::cell::Cell;
-use crate::header::{Header, Headers, Target};
+use crate::header::{Header, Headers};
 use crate::model::{TOO_DEEP, TOO_MANY_COLUMNS};
 use credence_core::problem::{Problem, Result};
 use serde::Deserializer;
@@ -49,7 +49,9 @@ impl Table<'_, '_, '_> {
         let mut cells = vec![Cell::Empty; self.header.names.len()];
         for (name, value) in row {
             if let Some(cell) = self.header.names.iter().position(|n| *n == name).and_then(|at| cells.get_mut(at)) {
-                *cell = cell_of(value).ok_or_else(|| Problem::new(&TOO_DEEP).with("row", number).with("column", name))?;
+                // The row itself is the first level.
+                *cell = cell_of(value, self.guard.limits.nesting_max.saturating_sub(1))
+                    .ok_or_else(|| Problem::new(&TOO_DEEP).with("row", number).with("column", name))?;
             }
         }
         self.guard.row(&cells, &self.header, &unknown)
@@ -62,7 +64,7 @@ impl Table<'_, '_, '_> {
                 continue;
             }
             match self.headers.target(name) {
-                Some(target) if target == Target::Ignored || !self.header.targets.contains(&target) => {
+                Some(target) if self.headers.may_repeat(&target) || !self.header.targets.contains(&target) => {
                     self.header.names.push(name.clone());
                     self.header.targets.push(target);
                 }
@@ -86,14 +88,16 @@ impl Table<'_, '_, '_> {
     }
 }
 
-fn cell_of(value: Value) -> Option<Cell> {
+/// A value as a cell; a list may hold plain values only, as deep as `levels` allows. `None` is nested too deeply.
+fn cell_of(value: Value, levels: usize) -> Option<Cell> {
     Some(match value {
         Value::Null => Cell::Empty,
         Value::Bool(b) => Cell::Text(b.to_string()),
         Value::Number(n) => Cell::Number(n.to_string()),
         Value::String(s) => Cell::Text(s),
         Value::Array(list) => {
-            let parts: Option<Vec<String>> = list.into_iter().map(|v| cell_of(v).filter(|_| true).map(|c| c.raw())).collect();
+            let inner = levels.checked_sub(1)?;
+            let parts: Option<Vec<String>> = list.into_iter().map(|v| cell_of(v, inner).map(|c| c.raw())).collect();
             Cell::Text(parts?.join(";"))
         }
         Value::Object(_) => return None,

@@ -1,6 +1,7 @@
 //! Loading a file: one thread decodes and checks, the task writes chunk after chunk, each in a transaction with its progress. Killed at any
 //! moment, the next worker finds how far the file came and goes on after it; a row's effect and its verdict are there together or not at all.
 
+use super::receive::Returned;
 use super::{Records, record_place, row_place};
 use crate::check::{Checked, Checker, SoundRow};
 use crate::decode::{self, Encoding, Format, Shape};
@@ -108,7 +109,8 @@ pub(crate) async fn run_reporting(records: &Records, file_id: Uuid, lease: &Leas
     };
     let item_version = item.version;
     let load = Load::new(records, file.clone(), item_version)?;
-    let basis = records.basis(configuration, item, &file.feed, today, load.regions.clone()).await?;
+    let directory = records.directory.get(&records.db, records.clock.now()).await?;
+    let basis = records.basis(&directory, configuration, item, &file.feed, today, load.regions.clone());
 
     if file.state == "queued" {
         // Read it through once, so that a fault of the file as a whole shows before anything of it is stored, and its size is known.
@@ -185,6 +187,10 @@ pub(crate) async fn run_reporting(records: &Records, file_id: Uuid, lease: &Leas
             record(tx, &actor, Change::new("batch.complete", "batch", file.batch_id).with(json!({ "round": file.round })), now).await
         })
         .await?;
+    if records.ingest.spool_keep_days == 0 {
+        // What is loaded is in the database, sealed where it has to be; the file in the clear is not needed any more.
+        let _ = tokio::fs::remove_file(records.spool.join(&file.spool_name)).await;
+    }
     Ok(Outcome::Done)
 }
 
@@ -213,11 +219,13 @@ fn problem_json(problem: &Problem) -> Value {
 
 async fn count_rows(load: &Load, basis: &crate::check::Basis) -> Result<i64> {
     let (path, shape, header, ignore) = (load.path.clone(), load.shape.clone(), load.header.clone(), load.ignore.clone());
-    let (item, feed, limits) = (std::sync::Arc::clone(&basis.item), basis.feed.clone(), basis.settings.clone());
+    let (item, feed, limits, round) = (std::sync::Arc::clone(&basis.item), basis.feed.clone(), basis.settings.clone(), load.file.round);
     tokio::task::spawn_blocking(move || {
         let feed = item.item.feed(&feed).ok_or_else(|| Problem::internal("feed vanished"))?;
         let headers = Headers::of(&item.item, feed, &ignore);
-        decode::decode(&path, &shape, &header, &headers, &limits, &mut |_| Ok(())).and_then(|n| i64::try_from(n).map_err(Problem::internal))
+        let mut returned = Returned::default();
+        let mut hold = |row: decode::Row<'_>| if round > 1 { returned.row(&row).map(drop) } else { Ok(()) };
+        decode::decode(&path, &shape, &header, &headers, &limits, &mut hold).and_then(|n| i64::try_from(n).map_err(Problem::internal))
     })
     .await
     .map_err(Problem::internal)?
@@ -329,7 +337,7 @@ async fn write_chunk(
     let now = records.clock.now();
     let refs: Vec<SubjectRef> =
         chunk.rows.iter().filter_map(|r| if let Checked::Sound(row) = &r.checked { Some(row.subject.clone()) } else { None }).collect();
-    let mut resolutions = resolve(tx, &refs, records.matching.auto_min_rule, &file.item, now).await?.into_iter();
+    let mut resolutions = resolve(tx, &refs, records.configuration.get().auto_min_rule(today), &file.item, now).await?.into_iter();
 
     // Pair each sound row with its subject, then look at all their present versions at once.
     let paired: Vec<(&Ready, Option<(&SoundRow, Resolution)>)> = chunk

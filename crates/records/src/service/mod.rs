@@ -42,8 +42,6 @@ pub struct Records {
     pub keys: KeyRing,
     /// Limits of ingestion.
     pub ingest: settings::Ingest,
-    /// Matching.
-    pub matching: settings::Matching,
     /// Paging.
     pub query: settings::Query,
     /// Lease of a load inside a call, in seconds.
@@ -77,22 +75,23 @@ impl Records {
     }
 
     /// The basis of checks for rows of an item.
-    pub(crate) async fn basis(
+    /// `directory` was read before: no connection is taken here, so it may be called inside a transaction.
+    pub(crate) fn basis(
         &self,
+        directory: &Snapshot,
         configuration: Arc<Configuration>,
         item: Arc<VersionedItem>,
         feed: &str,
         received_on: NaiveDate,
         regions: Option<Vec<String>>,
-    ) -> Result<Basis> {
-        let directory = self.directory.get(&self.db, self.clock.now()).await?;
+    ) -> Basis {
         let mut agencies = HashMap::new();
         for agency in directory.agencies() {
             let known = KnownAgency { uscc: agency.uscc.clone(), region: agency.region.clone() };
             agencies.insert(credence_names::normalise(&agency.name), known.clone());
             agencies.insert(agency.uscc.clone(), known);
         }
-        Ok(Basis {
+        Basis {
             item,
             feed: feed.to_owned(),
             configuration,
@@ -101,7 +100,7 @@ impl Records {
             regions,
             keys: self.keys.clone(),
             settings: self.ingest.clone(),
-        })
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::load::{self, KeptHeader, Load};
 use super::{Records, feed};
-use crate::decode::{self, Encoding, Inspected};
+use crate::decode::{self, Encoding, Inspected, Row};
 use crate::header::{Headers, Target};
 use crate::model::{BATCH_BUSY, BATCH_NOT_OPEN, Batch, Counts, FILE_TOO_LARGE, MIXED_BATCHES, RowVerdict, TOO_MANY_BATCHES, Verdict};
 use crate::store::{self, NewBatch, NewFile};
@@ -17,6 +17,8 @@ use credence_web::idempotency::{self, Key};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
@@ -77,6 +79,8 @@ impl Spooled {
         tokio::fs::create_dir_all(&records.spool).await.map_err(Problem::internal)?;
         let path = records.spool.join(&name);
         let file = tokio::fs::File::create(&path).await.map_err(Problem::internal)?;
+        // Uploads may hold personal numbers: nobody else reads them, and they go as soon as they are loaded.
+        file.set_permissions(std::fs::Permissions::from_mode(0o600)).await.map_err(Problem::internal)?;
         Ok(Self { path, name, file, hash: Sha256::new(), size: 0, max: records.ingest.body_bytes_max })
     }
 
@@ -123,12 +127,47 @@ pub async fn accept(
         spooled.file.sync_all().await.map_err(Problem::internal)?;
     }
     let sha256: [u8; 32] = std::mem::take(&mut spooled.hash).finalize().into();
-    let result = accept_spooled(records, actor, &submission, item, &spooled, sha256, request).await;
-    let keep = matches!(&result, Ok(received) if !received.same_file && !submission.dry_run);
-    if !keep {
-        spooled.discard().await;
+    match place(records, actor, &submission, item, &spooled, sha256, request).await {
+        // From the commit on the file belongs to its batch, whatever becomes of the answer.
+        Ok(Placing::Placed(placed)) => answer(records, placed).await,
+        Ok(Placing::Answered(received)) => {
+            spooled.discard().await;
+            Ok(*received)
+        }
+        Err(problem) => {
+            spooled.discard().await;
+            Err(problem)
+        }
     }
-    result
+}
+
+/// Holds a file of returned rows together: one batch, every row with its number, no number twice.
+#[derive(Default)]
+pub(super) struct Returned {
+    batch: Option<Option<Uuid>>,
+    rows: HashSet<i64>,
+}
+
+impl Returned {
+    /// Looks at a row; the batch it belongs to, `None` for a file that is no returned one.
+    pub(super) fn row(&mut self, row: &Row<'_>) -> Result<Option<Uuid>> {
+        let text = |target: &Target| {
+            let at = row.header.targets.iter().position(|t| t == target);
+            at.and_then(|at| row.cells.get(at)).map(|cell| cell.text().into_owned()).filter(|t| !t.is_empty())
+        };
+        let bad = || Problem::new(&MIXED_BATCHES).with("row", row.number);
+        let batch = text(&Target::Batch).map(|t| Uuid::parse_str(&t).map_err(|_| bad())).transpose()?;
+        if *self.batch.get_or_insert(batch) != batch {
+            return Err(bad());
+        }
+        if batch.is_some() {
+            let number = text(&Target::Row).and_then(|t| t.parse::<i64>().ok()).filter(|n| *n > 0).ok_or_else(bad)?;
+            if !self.rows.insert(number) {
+                return Err(bad());
+            }
+        }
+        Ok(batch)
+    }
 }
 
 /// What looking into a file showed before anything was stored.
@@ -148,18 +187,15 @@ async fn look(records: &Records, submission: &Submission, item: &Arc<VersionedIt
         let headers = Headers::of(&item.item, feed, &submission.ignore);
         let inspected = decode::inspect(&path, submission.encoding, &headers, &limits)?;
         let mut returned_to = None;
-        let mut first = true;
+        let mut returned = Returned::default();
         let mut rows = None;
         let is_json = inspected.header.targets.is_empty();
         let is_returned = inspected.header.targets.contains(&Target::Batch);
         if size <= COUNT_IN_CALL_BYTES || is_returned || submission.dry_run {
             rows = Some(decode::decode(&path, &inspected.shape, &inspected.header, &headers, &limits, &mut |row| {
-                if first && (is_returned || is_json) {
-                    let at = row.header.targets.iter().position(|t| *t == Target::Batch);
-                    let text = at.and_then(|at| row.cells.get(at)).map(|cell| cell.text().into_owned());
-                    returned_to = text.map(|text| Uuid::parse_str(&text).map_err(|_| Problem::new(&MIXED_BATCHES))).transpose()?;
+                if is_returned || is_json {
+                    returned_to = returned.row(&row)?.or(returned_to);
                 }
-                first = false;
                 Ok(())
             })?);
         }
@@ -173,16 +209,18 @@ async fn look(records: &Records, submission: &Submission, item: &Arc<VersionedIt
 struct Placed {
     batch_id: Uuid,
     file_id: Uuid,
+    /// Job and lease, when the file is small enough to be loaded in the call.
     in_call: Option<(Uuid, Uuid)>,
+    key: Option<Key>,
 }
 
 enum Placing {
     Placed(Placed),
-    SameFile(Uuid),
-    Replayed(Box<Received>),
+    /// Nothing new: a dry run, a request or a file seen before.
+    Answered(Box<Received>),
 }
 
-async fn accept_spooled(
+async fn place(
     records: &Records,
     actor: &Actor,
     submission: &Submission,
@@ -190,7 +228,7 @@ async fn accept_spooled(
     spooled: &Spooled,
     sha256: [u8; 32],
     request: &actix_web::HttpRequest,
-) -> Result<Received> {
+) -> Result<Placing> {
     let agency = actor.agency()?.0;
     let form = feed(&item, submission.feed.as_deref())?.version.clone();
     let looked = look(records, submission, &item, spooled).await?;
@@ -202,23 +240,25 @@ async fn accept_spooled(
     };
     let kept = serde_json::to_value(kept).map_err(Problem::internal)?;
     if submission.dry_run {
-        return dry_run(records, actor, item, spooled, &form, looked, kept).await;
+        let received = dry_run(records, actor, item, spooled, &form, looked, kept).await?;
+        return Ok(Placing::Answered(Box::new(received)));
     }
 
     let key = Key::of(request, actor, &sha256)?;
     let now = records.clock.now();
     let small = looked.rows.is_some_and(|n| n <= records.ingest.sync_rows_max);
-    let placing = records
+    records
         .db
         .write(async |tx| {
             if let Some(received) = idempotency::replay::<Received>(tx, key.as_ref()).await? {
-                return Ok(Placing::Replayed(Box::new(received)));
+                return Ok(Placing::Answered(Box::new(received)));
             }
             let limit = records.ingest.open_batches_per_agency_max;
             let open = store::open_files(tx, agency).await?;
             if let Some(batch) = store::same_file(tx, agency, &item.item.code, &form, &sha256).await? {
                 tx.mark_recorded();
-                return Ok(Placing::SameFile(batch));
+                let batch = store::batch(tx.conn(), batch, now).await?;
+                return Ok(Placing::Answered(Box::new(Received { batch, same_file: true, rows: Vec::new(), counts: None })));
             }
             if open >= limit {
                 return Err(Problem::new(&TOO_MANY_BATCHES).with("limit", limit));
@@ -272,33 +312,34 @@ async fn accept_spooled(
                 let batch = store::batch(tx.conn(), batch_id, now).await?;
                 idempotency::keep(tx, key.as_ref(), &Received { batch, same_file: false, rows: Vec::new(), counts: None }, now).await?;
             }
-            Ok(Placing::Placed(Placed { batch_id, file_id, in_call }))
+            Ok(Placing::Placed(Placed { batch_id, file_id, in_call, key: key.clone() }))
         })
-        .await?;
+        .await
+}
 
-    let (batch_id, same_file, rows) = match placing {
-        Placing::Replayed(received) => return Ok(*received),
-        Placing::SameFile(batch) => (batch, true, Vec::new()),
-        Placing::Placed(placed) => {
-            let mut rows = Vec::new();
-            match placed.in_call {
-                None => records.wake.notify_one(),
-                Some((job, lease_id)) => {
-                    let lease = Lease::in_call(lease_id);
-                    load::run_reporting(records, placed.file_id, &lease, &mut |row, verdict, issues| {
-                        collect(&mut rows, row, verdict, issues)
-                    })
-                    .await?;
-                    finish_in_call(&records.db, job, lease_id, records.clock.now()).await?;
+/// Loads a small file and answers with its verdicts, or points to the batch to follow.
+async fn answer(records: &Records, placed: Placed) -> Result<Received> {
+    let Placed { batch_id, file_id, in_call, key } = placed;
+    let mut rows = Vec::new();
+    match in_call {
+        None => records.wake.notify_one(),
+        Some((job, lease_id)) => {
+            let lease = Lease::in_call(lease_id);
+            let mut report = |row, verdict, issues| collect(&mut rows, row, verdict, issues);
+            match load::run_reporting(records, file_id, &lease, &mut report).await {
+                Ok(_) => finish_in_call(&records.db, job, lease_id, records.clock.now()).await?,
+                // The file is received; a worker takes the job over when the lease has run out, and the sender follows the batch.
+                Err(problem) => {
+                    tracing::error!(batch.id = %batch_id, code = problem.code(), cause = problem.internal.as_deref(), "load in the call failed");
+                    rows.clear();
                 }
             }
-            (placed.batch_id, false, rows)
         }
-    };
-    let batch = store::batch(&mut *records.db.read().await?, batch_id, records.clock.now()).await?;
-    let received = Received { batch, same_file, rows, counts: None };
-    if small && !same_file && key.is_some() {
-        let now = records.clock.now();
+    }
+    let now = records.clock.now();
+    let batch = store::batch(&mut *records.db.read().await?, batch_id, now).await?;
+    let received = Received { batch, same_file: false, rows, counts: None };
+    if in_call.is_some() && key.is_some() {
         records
             .db
             .write(async |tx| {
@@ -355,7 +396,8 @@ async fn dry_run(
     load.returned_to = looked.returned_to.unwrap_or(batch_id);
     let configuration = records.configuration.get();
     let today = records.clock.today();
-    let basis = records.basis(configuration, item, form, today, load.regions.clone()).await?;
+    let directory = records.directory.get(&records.db, now).await?;
+    let basis = records.basis(&directory, configuration, item, form, today, load.regions.clone());
     let mut rows = Vec::new();
     let counts = load::dry_run(records, load, basis, &mut |row, verdict, issues| collect(&mut rows, row, verdict, issues)).await?;
     Ok(Received { batch: None, same_file: false, rows, counts: Some(counts) })

@@ -14,6 +14,7 @@ use credence_core::problem::{Problem, Result};
 use credence_web::idempotency::{self, Key};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -91,6 +92,7 @@ pub async fn correct(
     }
     let configuration = records.configuration.fresh(&records.db).await?;
     let (now, today) = (records.clock.now(), records.clock.today());
+    let directory = records.directory.get(&records.db, now).await?;
     records
         .db
         .write(async |tx| {
@@ -129,9 +131,7 @@ pub async fn correct(
                 targets: (0..item.item.fields.len()).map(Target::Field).collect(),
             };
             let cells: Vec<Cell> = header.names.iter().map(|code| cell_of(content.get(code))).collect();
-            let basis = records
-                .basis(std::sync::Arc::clone(&configuration), std::sync::Arc::clone(&item), &feed, today, actor.regions.clone())
-                .await?;
+            let basis = records.basis(&directory, Arc::clone(&configuration), Arc::clone(&item), &feed, today, actor.regions.clone());
             let mut checker = Checker::new(basis, header)?;
             let row = match checker.check(u64::try_from(old.row_no).unwrap_or(0), &cells, &[]) {
                 Checked::Sound(row) => row.statement,

@@ -358,7 +358,7 @@ pub(crate) async fn batch_ids(conn: &mut AsyncPgConnection, agency: Option<Uuid>
 }
 
 /// Verdict letters of a batch's first file (or another round), from a row on.
-pub(crate) async fn verdicts(conn: &mut AsyncPgConnection, batch: Uuid, round: i32, from: i64, limit: usize) -> Result<Vec<(i64, u8)>> {
+pub(crate) async fn verdicts(conn: &mut AsyncPgConnection, batch: Uuid, round: i32, from: i64) -> Result<Vec<(i64, u8)>> {
     let chunks: Vec<(i64, Vec<u8>)> = batch_chunks::table
         .inner_join(batch_files::table.on(batch_files::id.eq(batch_chunks::file_id)))
         .filter(batch_files::batch_id.eq(batch))
@@ -374,7 +374,6 @@ pub(crate) async fn verdicts(conn: &mut AsyncPgConnection, batch: Uuid, round: i
             letters.into_iter().enumerate().map(move |(at, letter)| (first + i64::try_from(at).unwrap_or(0) + 1, letter))
         })
         .skip_while(|(row, _)| *row <= from)
-        .take(limit)
         .collect())
 }
 

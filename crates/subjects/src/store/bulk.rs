@@ -19,7 +19,13 @@ enum Lookup {
 
 /// Finds the subject of every row and makes provisional ones for valid identifiers never seen before. The order of the answer is that of
 /// `refs`.
-pub async fn resolve(tx: &BulkTx<'_>, refs: &[SubjectRef], auto_min_rule: u8, source: &str, now: DateTime<Utc>) -> Result<Vec<Resolution>> {
+pub async fn resolve(
+    tx: &BulkTx<'_>,
+    refs: &[SubjectRef],
+    auto_min_rule: u32,
+    source: &str,
+    now: DateTime<Utc>,
+) -> Result<Vec<Resolution>> {
     let mut found: HashMap<Lookup, Uuid> = HashMap::new();
     let codes: Vec<&str> =
         distinct(refs.iter().filter_map(|r| if let Identified::Uscc(code) = &r.identifier { Some(code.as_str()) } else { None }));
@@ -113,7 +119,7 @@ async fn find_persons(tx: &BulkTx<'_>, refs: &[SubjectRef], found: &mut HashMap<
 }
 
 /// Rules 2 and 3. A number that points to two subjects settles nothing.
-async fn find_weak(tx: &BulkTx<'_>, refs: &[SubjectRef], auto_min_rule: u8, found: &mut HashMap<Lookup, Uuid>) -> Result<()> {
+async fn find_weak(tx: &BulkTx<'_>, refs: &[SubjectRef], auto_min_rule: u32, found: &mut HashMap<Lookup, Uuid>) -> Result<()> {
     let of = |scheme: &str| -> Vec<&str> {
         distinct(
             refs.iter()
