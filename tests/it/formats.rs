@@ -83,6 +83,35 @@ fn a_sheet_with_a_title_real_dates_and_numbers_is_read() {
 }
 
 #[test]
+fn a_code_that_a_spreadsheet_rounded_is_refused_even_when_it_passes_the_check() {
+    let app = TestApp::new();
+    let code = "行政相对人代码_1（统一社会信用代码）";
+    // 911310251095003000 and its like: what a spreadsheet makes of eighteen digits typed as a number.
+    let rounded = (0u64..10_000)
+        .map(|n| 911_310_251_095_000_000 + n * 1000)
+        .find(|n| credence_core::identifiers::Uscc::parse(&n.to_string(), &credence_core::identifiers::uscc::UsccRules::default()).is_ok());
+    let table = penalty(1);
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet();
+    for (c, (header, value)) in (0u16..).zip(table.header.iter().zip(&table.rows[0])) {
+        sheet.write_string(0, c, header).unwrap();
+        if header == code {
+            sheet.write_number(1, c, rounded.unwrap() as f64).unwrap();
+        } else {
+            sheet.write_string(1, c, value).unwrap();
+        }
+    }
+    let received = push(&app, &book.save_to_buffer().unwrap()).ok();
+    assert_eq!(received["rows"][0]["issues"][0]["rule"], "digits_lost", "{received}");
+    let scientific = push(&app, &penalty(2).set(0, code, "9.11310251095003E+017").csv()).ok();
+    assert_eq!(scientific["rows"][0]["issues"][0]["rule"], "digits_lost", "{scientific}");
+    // A JSON number is exact.
+    let mut rows: Vec<Value> = serde_json::from_slice(&penalty(3).json()).unwrap();
+    rows[0][code] = serde_json::from_str("911100001000054748").unwrap();
+    assert_eq!(push(&app, &serde_json::to_vec(&rows).unwrap()).ok()["rows"][0]["verdict"], "accepted");
+}
+
+#[test]
 fn headers_are_known_by_code_name_and_their_variants() {
     let app = TestApp::new();
     let table = penalty(1)

@@ -11,7 +11,7 @@ use credence_db::Db;
 use credence_rulebook::{CalendarYear, Rule, Rulebook};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// An item and the version under which the database holds it.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct Configuration {
     pub rulebook: Rulebook,
     /// Who sees what.
     pub disclosure: Table,
+    /// How codes are judged, made once a day: the list of areas has thousands of entries.
+    judged: Mutex<Option<(NaiveDate, Arc<UsccRules>)>>,
 }
 
 impl Configuration {
@@ -88,7 +90,19 @@ impl Configuration {
     }
 
     /// How codes are judged on a day.
-    pub fn uscc_rules(&self, on: NaiveDate) -> UsccRules {
+    pub fn uscc_rules(&self, on: NaiveDate) -> Arc<UsccRules> {
+        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((day, rules)) = &*judged
+            && *day == on
+        {
+            return Arc::clone(rules);
+        }
+        let rules = Arc::new(self.make_uscc_rules(on));
+        *judged = Some((on, Arc::clone(&rules)));
+        rules
+    }
+
+    fn make_uscc_rules(&self, on: NaiveDate) -> UsccRules {
         let areas = self.rulebook.rule("id.uscc.areas", on).and_then(|r| r.value.as_array());
         UsccRules {
             placeholders: self.rulebook.texts("id.uscc.placeholders", on).into_iter().map(str::to_owned).collect(),

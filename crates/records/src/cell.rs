@@ -12,7 +12,7 @@ pub enum Cell {
     Empty,
     /// Characters.
     Text(String),
-    /// A number of a spreadsheet or of JSON, in its shortest exact writing.
+    /// A number of a spreadsheet, in the shortest writing of its double.
     Number(String),
     /// A day of a spreadsheet's date cell.
     Date(NaiveDate),

@@ -118,8 +118,16 @@ impl Reports {
             .filter(|(code, _)| scope.items.contains(code) || scope.from_agency.iter().any(|(item, _)| item == code))
             .filter(|(_, section)| question.section.as_ref().is_none_or(|s| s == section))
             .collect();
-        let asked =
-            Asked { family: &family, scope: &scope, sections: &sections, as_of, known_at, after: question.after, limit: question.limit };
+        let asked = Asked {
+            family: &family,
+            scope: &scope,
+            sections: &sections,
+            as_of,
+            known_at,
+            after_on: question.after.map(|(on, _)| on),
+            after_id: question.after.map(|(_, id)| id),
+            limit: question.limit,
+        };
         let rows = store::statements(&mut conn, &asked).await?;
         let subject = self.subject_view(&mut conn, root, &family, about, question, now, as_of).await?;
         drop(conn);

@@ -4,8 +4,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use credence_catalog::disclosure::Scope;
 use credence_core::problem::Result;
 use credence_db::DbResult;
-use diesel::QueryableByName;
-use diesel::sql_types::{Array, BigInt, Binary, Bool, Date, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Date, Integer, Jsonb, Nullable, Text, Timestamptz, Untyped, Uuid as SqlUuid};
+use diesel::{QueryResult, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
@@ -61,8 +63,10 @@ pub(crate) struct Asked<'a> {
     pub sections: &'a [(String, String)],
     pub as_of: NaiveDate,
     pub known_at: DateTime<Utc>,
-    /// Go on after this place, in one section.
-    pub after: Option<(NaiveDate, Uuid)>,
+    /// Go on after this day, in one section.
+    pub after_on: Option<NaiveDate>,
+    /// And this version of that day.
+    pub after_id: Option<Uuid>,
     pub limit: i64,
 }
 
@@ -86,26 +90,55 @@ const FILE: &str = "
            agency_id, batch_id, known_from, known_to
       FROM paged WHERE place <= $13 ORDER BY section, sort_on DESC, id DESC";
 
+/// The query with its values, as a type of its own: diesel plans a text query anew every time, a type's query once per connection.
+struct FileQuery<'a> {
+    asked: &'a Asked<'a>,
+    items: Vec<&'a str>,
+    sections: Vec<&'a str>,
+    agency_items: Vec<&'a str>,
+    agencies: Vec<Uuid>,
+    places: i64,
+}
+
+impl QueryId for FileQuery<'_> {
+    type QueryId = FileQuery<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl Query for FileQuery<'_> {
+    type SqlType = Untyped;
+}
+
+impl QueryFragment<Pg> for FileQuery<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let Asked { family, scope, as_of, known_at, after_on, after_id, .. } = self.asked;
+        out.push_sql(FILE);
+        out.push_bind_param_value_only::<Array<Text>, _>(&self.items)?;
+        out.push_bind_param_value_only::<Array<Text>, _>(&self.sections)?;
+        out.push_bind_param_value_only::<Array<SqlUuid>, _>(family)?;
+        out.push_bind_param_value_only::<Timestamptz, _>(known_at)?;
+        out.push_bind_param_value_only::<Date, _>(as_of)?;
+        out.push_bind_param_value_only::<Array<Text>, _>(&scope.states)?;
+        out.push_bind_param_value_only::<Nullable<Date>, _>(&scope.public_on)?;
+        out.push_bind_param_value_only::<Bool, _>(&scope.current_only)?;
+        out.push_bind_param_value_only::<Array<Text>, _>(&scope.items)?;
+        out.push_bind_param_value_only::<Array<Text>, _>(&self.agency_items)?;
+        out.push_bind_param_value_only::<Nullable<Date>, _>(after_on)?;
+        out.push_bind_param_value_only::<Nullable<SqlUuid>, _>(after_id)?;
+        out.push_bind_param_value_only::<BigInt, _>(&self.places)?;
+        out.push_bind_param_value_only::<Array<SqlUuid>, _>(&self.agencies)
+    }
+}
+
 /// Visible versions; a section has at most `limit + 1` of them, so that the caller sees whether there are more.
 pub(crate) async fn statements(conn: &mut AsyncPgConnection, asked: &Asked<'_>) -> Result<Vec<Row>> {
-    let items: Vec<&str> = asked.sections.iter().map(|(item, _)| item.as_str()).collect();
-    let sections: Vec<&str> = asked.sections.iter().map(|(_, section)| section.as_str()).collect();
-    diesel::sql_query(FILE)
-        .bind::<Array<Text>, _>(items)
-        .bind::<Array<Text>, _>(sections)
-        .bind::<Array<SqlUuid>, _>(asked.family)
-        .bind::<Timestamptz, _>(asked.known_at)
-        .bind::<Date, _>(asked.as_of)
-        .bind::<Array<Text>, _>(&asked.scope.states)
-        .bind::<Nullable<Date>, _>(asked.scope.public_on)
-        .bind::<Bool, _>(asked.scope.current_only)
-        .bind::<Array<Text>, _>(&asked.scope.items)
-        .bind::<Array<Text>, _>(asked.scope.from_agency.iter().map(|(item, _)| item.as_str()).collect::<Vec<_>>())
-        .bind::<Nullable<Date>, _>(asked.after.map(|(on, _)| on))
-        .bind::<Nullable<SqlUuid>, _>(asked.after.map(|(_, id)| id))
-        .bind::<BigInt, _>(asked.limit + 1)
-        .bind::<Array<SqlUuid>, _>(asked.scope.from_agency.iter().map(|(_, agency)| *agency).collect::<Vec<_>>())
-        .load(conn)
-        .await
-        .db()
+    let query = FileQuery {
+        items: asked.sections.iter().map(|(item, _)| item.as_str()).collect(),
+        sections: asked.sections.iter().map(|(_, section)| section.as_str()).collect(),
+        agency_items: asked.scope.from_agency.iter().map(|(item, _)| item.as_str()).collect(),
+        agencies: asked.scope.from_agency.iter().map(|(_, agency)| *agency).collect(),
+        places: asked.limit + 1,
+        asked,
+    };
+    query.load(conn).await.db()
 }

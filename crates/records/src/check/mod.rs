@@ -144,7 +144,7 @@ pub struct Checker {
     header: Header,
     /// For each field, the columns that feed it.
     columns: Vec<Vec<usize>>,
-    uscc_rules: UsccRules,
+    uscc_rules: Arc<UsccRules>,
     sealed: Vec<bool>,
     required: Vec<bool>,
     /// Fields that this form does not have, so not asked for under a condition either.

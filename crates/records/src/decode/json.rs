@@ -93,7 +93,8 @@ fn cell_of(value: Value, levels: usize) -> Option<Cell> {
     Some(match value {
         Value::Null => Cell::Empty,
         Value::Bool(b) => Cell::Text(b.to_string()),
-        Value::Number(n) => Cell::Number(n.to_string()),
+        // Unlike a spreadsheet's, whole numbers of JSON arrive as they were written.
+        Value::Number(n) => Cell::Text(n.to_string()),
         Value::String(s) => Cell::Text(s),
         Value::Array(list) => {
             let inner = levels.checked_sub(1)?;
