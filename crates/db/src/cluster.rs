@@ -137,7 +137,7 @@ impl Cluster {
                 "max_connections=200",
                 "max_wal_size=4GB",
                 "checkpoint_timeout=15min",
-                "wal_compression=lz4",
+                "wal_compression=on",
                 "jit=off",
                 "log_min_messages=warning",
             ] {
@@ -280,7 +280,7 @@ fn find_programs() -> Result<PathBuf> {
         .filter(|dir| dir.is_absolute());
     wheel
         .into_iter()
-        .flat_map(|dir| [dir.join("bin"), dir.join("pgsql/bin"), dir.join("postgres/bin")])
+        .map(|dir| dir.join("pginstall/bin"))
         .find(|bin| bin.join("postgres").exists())
         .ok_or_else(|| {
             fail("no PostgreSQL 15 or newer under /usr/lib/postgresql: install it (Debian: apt-get install postgresql), or set DATABASE_URL to a server, or CREDENCE_POSTGRES_BIN to a folder with its programs")
