@@ -290,11 +290,12 @@ fn what_is_odd_but_lawful_is_taken_with_a_warning() {
         let verdict = if expected.is_empty() { "accepted" } else { "accepted_with_warnings" };
         assert_eq!((row["verdict"].as_str(), rules(&row)), (Some(verdict), expected), "{column} = {value}: {row}");
     }
-    // Two things odd about one code: quarantine.
-    let body = "12345678901234567";
+    // Two things odd about one code, an unknown category and a wrong inner check: quarantine.
+    let inner = credence_core::identifiers::org_code::check_char(b"MA000001").unwrap();
+    let wrong = if inner == '0' { '1' } else { '0' };
+    let body = format!("94131003MA000001{wrong}");
     let doubtful = format!("{body}{}", credence_core::identifiers::uscc::check_char(body.as_bytes()).unwrap());
-    assert_ne!(doubtful, "", "the counting code itself is a known stand-in");
-    assert_eq!(rules(&tried(&app, code, &doubtful)), ["uscc_placeholder"]);
+    assert_eq!(rules(&tried(&app, code, &doubtful)), ["uscc_inner_check", "uscc_category", "uscc_doubtful"]);
 }
 
 #[test]
