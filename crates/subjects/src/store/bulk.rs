@@ -91,7 +91,9 @@ async fn find_codes(tx: &BulkTx<'_>, codes: &[&str], found: &mut HashMap<Lookup,
     if codes.is_empty() {
         return Ok(());
     }
-    let sql = "SELECT value, subject_id FROM subject_identifiers WHERE scheme = 'uscc' AND known_to IS NULL AND value = ANY ($1)";
+    // LATERAL with OFFSET 0 is one look at the index for each code, whatever the planner believes; so are the others below.
+    let sql = "SELECT i.value, i.subject_id FROM unnest($1::text[]) AS c (code) CROSS JOIN LATERAL (
+                    SELECT value, subject_id FROM subject_identifiers WHERE scheme = 'uscc' AND known_to IS NULL AND value = c.code OFFSET 0) AS i";
     for row in query(tx, sql, &[&codes]).await? {
         found.insert(Lookup::Clear("uscc", row.get(0)), row.get(1));
     }
@@ -106,8 +108,9 @@ async fn find_persons(tx: &BulkTx<'_>, refs: &[SubjectRef], found: &mut HashMap<
         }
     }
     for (scheme, indexes) in by_scheme {
-        let sql =
-            "SELECT value_index, subject_id FROM subject_identifiers WHERE scheme = $1 AND known_to IS NULL AND value_index = ANY ($2)";
+        let sql = "SELECT i.value_index, i.subject_id FROM unnest($2::bytea[]) AS c (value_index) CROSS JOIN LATERAL (
+                        SELECT value_index, subject_id FROM subject_identifiers
+                         WHERE scheme = $1 AND known_to IS NULL AND value_index = c.value_index OFFSET 0) AS i";
         for row in query(tx, sql, &[&scheme, &indexes]).await? {
             let index: Vec<u8> = row.get(0);
             if let Ok(index) = index.try_into() {
@@ -227,8 +230,10 @@ async fn names(tx: &BulkTx<'_>, found: impl Iterator<Item = Uuid>, created: impl
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let sql = "SELECT n.subject_id, s.state = 'provisional', n.name_normal, n.name, n.confirmed, n.valid_from, n.valid_to
-                 FROM subject_names n JOIN subjects s ON s.id = n.subject_id WHERE n.subject_id = ANY ($1) AND n.known_to IS NULL";
+    let sql = "SELECT i.id, s.provisional, n.name_normal, n.name, n.confirmed, n.valid_from, n.valid_to
+                 FROM unnest($1::uuid[]) AS i (id)
+                CROSS JOIN LATERAL (SELECT state = 'provisional' AS provisional FROM subjects WHERE id = i.id OFFSET 0) AS s
+                CROSS JOIN LATERAL (SELECT * FROM subject_names WHERE subject_id = i.id AND known_to IS NULL OFFSET 0) AS n";
     let mut names: HashMap<Uuid, (bool, Vec<KnownName>)> = HashMap::with_capacity(ids.len());
     for row in query(tx, sql, &[&ids]).await? {
         let entry = names.entry(row.get(0)).or_insert_with(|| (row.get(1), Vec::new()));
