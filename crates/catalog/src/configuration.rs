@@ -6,6 +6,7 @@ use crate::model::{CodeSet, FieldType, Item, SubjectKind};
 use crate::store;
 use chrono::NaiveDate;
 use credence_core::identifiers::uscc::{Uscc, UsccRules};
+use credence_core::identifiers::{Pattern, PersonDocument, PersonDocumentKind, PersonRules};
 use credence_core::problem::{Problem, Result};
 use credence_db::Db;
 use credence_rulebook::{CalendarYear, Rule, Rulebook};
@@ -35,8 +36,16 @@ pub struct Configuration {
     pub rulebook: Rulebook,
     /// Who sees what.
     pub disclosure: Table,
-    /// How codes are judged, made once a day: the list of areas has thousands of entries.
-    judged: Mutex<Option<(NaiveDate, Arc<UsccRules>)>>,
+    /// How numbers are judged, made once a day: the list of areas has thousands of entries.
+    judged: Mutex<Option<Judged>>,
+}
+
+/// How numbers are judged on a day.
+#[derive(Debug, Clone)]
+struct Judged {
+    day: NaiveDate,
+    uscc: Arc<UsccRules>,
+    person: Arc<PersonRules>,
 }
 
 impl Configuration {
@@ -49,13 +58,11 @@ impl Configuration {
         }
         let mut configuration = Self::default();
         let (mut rules, mut years): (Vec<Rule>, Vec<CalendarYear>) = Default::default();
+        let mut items: Vec<VersionedItem> = Vec::new();
         for document in &documents {
             configuration.revision = configuration.revision.max(document.revision);
             match document.kind.as_str() {
-                "catalog_item" => {
-                    let item = VersionedItem { version: document.version, item: parse(document)? };
-                    configuration.items.insert(document.code.clone(), Arc::new(item));
-                }
+                "catalog_item" => items.push(VersionedItem { version: document.version, item: parse(document)? }),
                 "code_set" => {
                     configuration.code_sets.insert(document.code.clone(), parse(document)?);
                 }
@@ -66,6 +73,12 @@ impl Configuration {
             }
         }
         configuration.rulebook = Rulebook::new(rules, years);
+        let prohibited: Vec<String> =
+            configuration.rulebook.texts_of_any_version("prohibit.terms").into_iter().map(str::to_owned).collect();
+        for mut versioned in items {
+            versioned.item.prohibited.clone_from(&prohibited);
+            configuration.items.insert(versioned.item.code.clone(), Arc::new(versioned));
+        }
         Ok(configuration)
     }
 
@@ -91,15 +104,50 @@ impl Configuration {
 
     /// How codes are judged on a day.
     pub fn uscc_rules(&self, on: NaiveDate) -> Arc<UsccRules> {
+        self.judged(on).uscc
+    }
+
+    /// How documents of persons are judged on a day, and what feeds call them (`id.person.max_age`, `id.passport.regex`,
+    /// `code.person_doc_type`).
+    pub fn person_rules(&self, on: NaiveDate) -> Arc<PersonRules> {
+        self.judged(on).person
+    }
+
+    /// A person's document as somebody names it at a counter or in a query, read by the rules of the day. Ask the document for its kind: it
+    /// knows better than who named it.
+    ///
+    /// # Errors
+    /// When the kind is not known or the number is none of that kind.
+    pub fn person_document(&self, kind: &str, number: &str, today: NaiveDate) -> Result<PersonDocument> {
+        let rules = self.person_rules(today);
+        let kind = rules
+            .kind(kind)
+            .ok_or_else(|| Problem::malformed("证件类型不在允许的范围内；请核对", "this kind of document is not known; check it"))?;
+        PersonDocument::parse_with(kind, number, today, &rules).map_err(|e| Problem::malformed(e.zh(), e.en()).with("rule", e.code()))
+    }
+
+    fn judged(&self, on: NaiveDate) -> Judged {
         let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((day, rules)) = &*judged
-            && *day == on
+        if let Some(known) = &*judged
+            && known.day == on
         {
-            return Arc::clone(rules);
+            return known.clone();
         }
-        let rules = Arc::new(self.make_uscc_rules(on));
-        *judged = Some((on, Arc::clone(&rules)));
-        rules
+        let (uscc, person) = (Arc::new(self.make_uscc_rules(on)), Arc::new(self.make_person_rules(on)));
+        let made = Judged { day: on, uscc, person };
+        *judged = Some(made.clone());
+        made
+    }
+
+    fn make_person_rules(&self, on: NaiveDate) -> PersonRules {
+        let kind = |line: &str| line.split_once('=').and_then(|(name, kind)| Some((name.to_owned(), PersonDocumentKind::from_code(kind)?)));
+        let passport = self.rulebook.rule("id.passport.regex", on).and_then(|rule| rule.value.as_str());
+        PersonRules {
+            max_age: self.person_age_max(on),
+            // A pattern that cannot be read was refused by `config check`.
+            passport: passport.and_then(|text| Pattern::parse(text).ok()),
+            kinds: self.rulebook.texts("code.person_doc_type", on).into_iter().filter_map(kind).collect(),
+        }
     }
 
     fn make_uscc_rules(&self, on: NaiveDate) -> UsccRules {

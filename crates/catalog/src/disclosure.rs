@@ -119,8 +119,21 @@ pub struct Life {
 pub struct Table {
     /// By capacity.
     pub life: BTreeMap<Capacity, Life>,
+    /// Of the head of a file.
+    #[serde(default)]
+    pub head: HeadClasses,
     /// What is not listed is not shown.
     pub lines: Vec<Line>,
+}
+
+/// Classes of what stands in the head of a file and belongs to no item.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeadClasses {
+    /// Numbers of an organisation, by scheme. A scheme that is not listed is not shown.
+    pub identifiers: BTreeMap<String, DisclosureClass>,
+    /// What an event rests on.
+    pub event_basis: Option<DisclosureClass>,
 }
 
 /// Who looks, and what they said.
@@ -130,6 +143,10 @@ pub struct Viewer {
     /// The agency it provides for; none for those who only use.
     provides_for: Option<Uuid>,
     lineage: Vec<Uuid>,
+    /// Items that its API key is limited to.
+    items: Option<Vec<String>>,
+    /// Agencies of the regions that its API key is limited to.
+    within: Option<Vec<Uuid>>,
     purpose: bool,
     authorisation: bool,
 }
@@ -137,7 +154,15 @@ pub struct Viewer {
 impl Viewer {
     /// Anybody.
     pub fn public() -> Self {
-        Self { capacities: vec![Capacity::Public], provides_for: None, lineage: Vec::new(), purpose: false, authorisation: false }
+        Self {
+            capacities: vec![Capacity::Public],
+            provides_for: None,
+            lineage: Vec::new(),
+            items: None,
+            within: None,
+            purpose: false,
+            authorisation: false,
+        }
     }
 
     /// A logged-in viewer. `lineage` are the agencies above and below its region; `own` says that it looks at a subject it is bound to.
@@ -158,9 +183,24 @@ impl Viewer {
             capacities,
             provides_for: actor.agency.filter(|_| actor.is(ActorRole::Provider)).map(|a| a.0),
             lineage,
+            items: actor.items.clone(),
+            within: None,
             purpose: given(purpose),
             authorisation: given(authorisation),
         }
+    }
+
+    /// Limits it to what these agencies provided, beside what everybody may see: those of the regions that its API key is limited to.
+    #[must_use]
+    pub fn within(mut self, agencies: Option<Vec<Uuid>>) -> Self {
+        self.within = agencies;
+        self
+    }
+
+    /// Whether a statement lies within the limits of its API key.
+    fn covers(&self, item: Option<&Item>, agency: Option<Uuid>) -> bool {
+        let item_covered = self.items.as_ref().is_none_or(|items| item.is_some_and(|i| items.contains(&i.code)));
+        item_covered && self.within.as_ref().is_none_or(|within| agency.is_some_and(|a| within.contains(&a)))
     }
 }
 
@@ -225,7 +265,8 @@ impl<'a> Door<'a> {
         Self { table, viewer, today }
     }
 
-    fn level(&self, item: &Item, about: About, class: DisclosureClass, agency: Option<Uuid>) -> Show {
+    fn level(&self, item: Option<&Item>, about: About, class: DisclosureClass, agency: Option<Uuid>) -> Show {
+        let covered = self.viewer.covers(item, agency);
         self.table
             .lines
             .iter()
@@ -234,12 +275,13 @@ impl<'a> Door<'a> {
                 Capacity::Provider => self.viewer.provides_for.is_some() && agency == self.viewer.provides_for,
                 capacity => self.viewer.capacities.contains(&capacity),
             })
+            .filter(|line| covered || line.viewer == Capacity::Public)
             .filter(|line| line.reach == Reach::Any || agency.is_some_and(|a| self.viewer.lineage.contains(&a)))
             .filter(|line| {
                 line.needs.iter().all(|need| match need {
                     Need::Purpose => self.viewer.purpose,
                     Need::Authorisation => self.viewer.authorisation,
-                    Need::PersonPublicBasis => item.person_public_basis.is_some(),
+                    Need::PersonPublicBasis => item.is_some_and(|i| i.person_public_basis.is_some()),
                 })
             })
             .map(|line| line.show)
@@ -265,17 +307,28 @@ impl<'a> Door<'a> {
             ..Scope::default()
         };
         for item in items {
-            if self.level(item, about, item.disclosure, None) > Show::None {
+            if self.level(Some(item), about, item.disclosure, None) > Show::None {
                 scope.items.push(item.code.clone());
                 continue;
             }
-            let near = self.viewer.lineage.iter().chain(&self.viewer.provides_for).copied();
-            let visible: Vec<Uuid> = near.filter(|agency| self.level(item, about, item.disclosure, Some(*agency)) > Show::None).collect();
+            let near = self.viewer.lineage.iter().chain(&self.viewer.provides_for).chain(self.viewer.within.iter().flatten()).copied();
+            let visible: Vec<Uuid> =
+                near.filter(|agency| self.level(Some(item), about, item.disclosure, Some(*agency)) > Show::None).collect();
             scope.from_agency.extend(visible.into_iter().map(|agency| (item.code.clone(), agency)));
         }
         scope.from_agency.sort_unstable();
         scope.from_agency.dedup();
         scope
+    }
+
+    /// Whether a number of this scheme is shown in the head of a file.
+    pub fn identifier(&self, about: About, scheme: &str) -> bool {
+        self.table.head.identifiers.get(scheme).is_some_and(|class| self.level(None, about, *class, None) == Show::Full)
+    }
+
+    /// Whether it is shown what an event rests on.
+    pub fn event_basis(&self, about: About) -> bool {
+        self.table.head.event_basis.is_some_and(|class| self.level(None, about, class, None) == Show::Full)
     }
 
     /// How a statement is seen; `None` when this viewer may not know of it.
@@ -285,7 +338,8 @@ impl<'a> Door<'a> {
         if !states.contains(&facts.state) || !in_time || !(facts.current || past_versions) {
             return None;
         }
-        let by_class: BTreeMap<_, _> = CLASSES.into_iter().map(|c| (c, self.level(item, facts.about, c, Some(facts.agency)))).collect();
+        let by_class: BTreeMap<_, _> =
+            CLASSES.into_iter().map(|c| (c, self.level(Some(item), facts.about, c, Some(facts.agency)))).collect();
         let sight = Sight { by_class, about: facts.about };
         (sight.level(item.disclosure) > Show::None).then_some(sight)
     }

@@ -6,6 +6,7 @@ use crate::{disclosure, store};
 use chrono::{DateTime, Utc};
 use credence_audit::{Change, record};
 use credence_core::Actor;
+use credence_core::identifiers::{Pattern, PersonDocumentKind};
 use credence_core::problem::{Kind, Problem, ProblemType, Result};
 use credence_db::Tx;
 use credence_rulebook::{CalendarYear, Rule, toml_json};
@@ -119,12 +120,16 @@ impl Folder {
             if rule.legal_basis.trim().is_empty() {
                 faults.push(format!("{}: {} has no legal_basis", document.file, document.code));
             }
+            if let Some(fault) = fault_of_value(rule) {
+                faults.push(format!("{}: {}: {fault}", document.file, document.code));
+            }
         }
         parsed::<CalendarYear>(self, "calendar", &mut faults);
         parsed::<disclosure::Table>(self, "disclosure", &mut faults);
         code_sets.extend(of::<CodeSet>(&held, "code_set").into_iter().map(|set| (set.code.clone(), set)));
         let held_rules: Vec<Rule> = of(&held, "rule");
         let rules: Vec<&Rule> = rules.iter().map(|(_, rule)| rule).chain(&held_rules).collect();
+        // Of every version, whatever its day: a prohibition holds in its strictest reading.
         let terms = |id: &str| -> Vec<&str> {
             rules.iter().filter(|r| r.id == id).filter_map(|r| r.value.as_array()).flatten().filter_map(Value::as_str).collect()
         };
@@ -136,6 +141,27 @@ impl Folder {
             }
         }
         faults
+    }
+}
+
+/// What is wrong with the value of a rule that has a form of its own. The program falls back on what it knows where it cannot read a
+/// value, so a value that cannot be read must not come into force.
+fn fault_of_value(rule: &Rule) -> Option<String> {
+    match rule.id.as_str() {
+        "id.passport.regex" => match rule.value.as_str().map(Pattern::parse) {
+            Some(parsed) => parsed.err(),
+            None => Some("the value is not a text".to_owned()),
+        },
+        "code.person_doc_type" => {
+            let known = |line: &Value| {
+                let parts = line.as_str().and_then(|line| line.split_once('='));
+                parts.is_some_and(|(name, kind)| !name.trim().is_empty() && PersonDocumentKind::from_code(kind).is_some())
+            };
+            let lines = rule.value.as_array().filter(|lines| !lines.is_empty());
+            let Some(lines) = lines else { return Some("the value is not a list of `name=kind`".to_owned()) };
+            lines.iter().find(|line| !known(line)).map(|line| format!("{line} is not `name=kind` with a kind of document that there is"))
+        }
+        _ => None,
     }
 }
 
@@ -219,4 +245,36 @@ pub async fn apply(tx: &mut Tx<'_>, actor: &Actor, folder: &Folder, now: DateTim
     let detail = json!({ "revision": applied.revision, "added": applied.added, "changed": applied.changed });
     record(tx, actor, Change::new("config.apply", "configuration", Uuid::nil()).with(detail), now).await?;
     Ok(applied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(id: &str, value: &str) -> Vec<String> {
+        let rule = format!(
+            "[[rules]]\nid = \"{id}\"\nversion = 1\neffective_from = 2019-01-01\nvalue = {value}\nlegal_basis = \"x\"\nverified = false\n"
+        );
+        Folder::read([("rules/x.toml", rule.as_str())]).faults()
+    }
+
+    #[test]
+    fn a_rule_that_could_not_be_read_does_not_come_into_force() {
+        assert_eq!(faults("id.passport.regex", "'^[0-9A-Z]{5,17}$'"), Vec::<String>::new());
+        assert_eq!(faults("code.person_doc_type", "['身份证=resident_id', '02=passport']"), Vec::<String>::new());
+        for (id, value) in [
+            ("id.passport.regex", "'[0-9A-Z'"),
+            ("id.passport.regex", "'([0-9A-Z]{1000}){1000}'"),
+            ("id.passport.regex", "17"),
+            ("code.person_doc_type", "['身份证=identity_card']"),
+            ("code.person_doc_type", "['身份证']"),
+            ("code.person_doc_type", "['=passport']"),
+            ("code.person_doc_type", "[2]"),
+            ("code.person_doc_type", "[]"),
+            ("code.person_doc_type", "'身份证=resident_id'"),
+        ] {
+            let found = faults(id, value);
+            assert!(found.len() == 1 && found[0].starts_with(&format!("rules/x.toml: {id}@1: ")), "{id} = {value}: {found:?}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Catalogue items as their files state them, and what makes an item acceptable.
 
 use chrono::NaiveDate;
+use credence_core::identifiers;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -140,7 +141,8 @@ pub enum FieldType {
     PersonDocumentKind,
     /// Number of a person's document.
     PersonDocument,
-    /// One column that holds a USCC, an organisation code, a registration number or a resident ID, as the party's type says.
+    /// One column that holds a USCC, an organisation code, a registration number or the number of a person's document, as the party's type
+    /// says.
     AnySubjectCode,
 }
 
@@ -245,6 +247,9 @@ pub struct Field {
     /// Long free text that may hold personal numbers.
     #[serde(default)]
     pub free_text: bool,
+    /// Holds the reference of the person's written consent (《征信业管理条例》第十四条第二款), for items with `written_consent`.
+    #[serde(default)]
+    pub consent: bool,
     /// Source state to record state, for the role `record_state`.
     #[serde(default)]
     pub state_map: Option<BTreeMap<String, RecordState>>,
@@ -323,6 +328,10 @@ pub struct Item {
     pub person_public_basis: Option<String>,
     pub feeds: Vec<Feed>,
     pub fields: Vec<Field>,
+    /// Terms that no further column of an upload may carry (`prohibit.terms`). Rules, and no part of the item's document: filled in when
+    /// the configuration is loaded.
+    #[serde(skip)]
+    pub prohibited: Vec<String>,
 }
 
 /// One value of a code set.
@@ -342,6 +351,21 @@ pub struct CodeValue {
     /// Last day it was in use.
     #[serde(default)]
     pub valid_to: Option<NaiveDate>,
+    /// May be followed by a text of the sender's own, as in `其他（备案）`; in fields of type `code`.
+    #[serde(default)]
+    pub takes_text: bool,
+}
+
+impl CodeValue {
+    /// Whether it was in use on a day.
+    pub fn in_use(&self, on: NaiveDate) -> bool {
+        self.valid_from.is_none_or(|first| first <= on) && self.valid_to.is_none_or(|last| on <= last)
+    }
+
+    /// The value with a text of the sender's own, in the one writing in which it is stored.
+    pub fn with_text(&self, text: &str) -> String {
+        format!("{}（{text}）", self.value)
+    }
 }
 
 /// A code set 代码集.
@@ -363,6 +387,19 @@ impl CodeSet {
     /// The value that a text stands for, itself or an alias.
     pub fn find(&self, text: &str) -> Option<&CodeValue> {
         self.values.iter().find(|v| v.value == text || v.aliases.iter().any(|a| a == text))
+    }
+
+    /// A value that takes a text, and the text: `其他（备案）`, `其他(备案)`, `其他:备案`. `None` when the value takes none, or there is
+    /// none.
+    pub fn find_with_text<'s, 't>(&'s self, cell: &'t str) -> Option<(&'s CodeValue, &'t str)> {
+        let written = |v: &'s CodeValue| std::iter::once(v.value.as_str()).chain(v.aliases.iter().map(String::as_str)).map(move |w| (v, w));
+        let mut writings = self.values.iter().filter(|v| v.takes_text).flat_map(written);
+        writings.find_map(|(v, writing)| Some((v, text_of_its_own(cell.trim().strip_prefix(writing)?)?)))
+    }
+
+    /// The value of a stored text, which may have a text of its own.
+    pub fn of_stored(&self, text: &str) -> Option<&CodeValue> {
+        self.find(text).or_else(|| self.find_with_text(text).map(|(value, _)| value))
     }
 
     /// Splits a cell into values. Known texts are taken first, longest first, because some contain a separator themselves
@@ -391,6 +428,33 @@ impl CodeSet {
         }
         Ok(found)
     }
+}
+
+/// What stands in the bracket or after the colon that follows a value.
+fn text_of_its_own(after: &str) -> Option<&str> {
+    let after = after.trim_start();
+    let in_bracket = after.strip_prefix(['（', '(']).and_then(|rest| rest.strip_suffix(['）', ')']));
+    in_bracket.or_else(|| after.strip_prefix(['：', ':'])).map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// The first of the terms that a name of an item, field or column holds. Chinese terms are found whatever the width and spaces between
+/// their characters; Latin ones are found at the beginning of words, in any case, so that `BLOOD_TYPE` holds `blood type`.
+pub fn term_in<'t>(name: &str, terms: &'t [impl AsRef<str>]) -> Option<&'t str> {
+    let (characters, words) = (identifiers::normalise(name), words(name));
+    terms.iter().map(AsRef::as_ref).find(|term| {
+        let (within, wanted) = if term.is_ascii() { (&words, self::words(term)) } else { (&characters, identifiers::normalise(term)) };
+        !wanted.is_empty() && within.contains(&wanted)
+    })
+}
+
+/// Latin words in small letters, a space before each.
+fn words(text: &str) -> String {
+    let mut words = String::new();
+    for word in text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
+        words.push(' ');
+        words.push_str(&word.to_ascii_lowercase());
+    }
+    words
 }
 
 impl Item {
@@ -424,6 +488,28 @@ impl Item {
         self.provider_kinds.iter().any(|k| k == "*" || k == kind)
     }
 
+    /// Everything by which the item, its fields and the columns of its forms are called, each with the code of what it calls. Headers are
+    /// among them: a column is what its header says. Texts of laws are not: they name what they forbid.
+    fn names(&self) -> Vec<(&str, &str)> {
+        let item = [&self.code, &self.name, &self.name_en].map(|text| (self.code.as_str(), text.as_str()));
+        let mut names: Vec<(&str, &str)> = item.to_vec();
+        for field in &self.fields {
+            let texts = [&field.code, &field.name, &field.name_en].into_iter().chain(&field.headers);
+            names.extend(texts.map(|text| (field.code.as_str(), text.as_str())));
+        }
+        for column in self.feeds.iter().flat_map(|feed| &feed.columns) {
+            let texts = [&column.code, &column.name].into_iter().chain(&column.headers);
+            names.extend(texts.map(|text| (column.code.as_str(), text.as_str())));
+        }
+        names
+    }
+
+    /// The forms that let rows through without the reference of the person's written consent.
+    fn forms_without_consent(&self) -> impl Iterator<Item = &Feed> {
+        let asks = |feed: &Feed| self.fields.iter().any(|f| f.consent && f.required && !feed.not_required.contains(&f.code));
+        self.feeds.iter().filter(move |feed| !asks(feed))
+    }
+
     /// Everything that is wrong with the item; empty when it may be published. `prohibited` are the terms of information that may
     /// never be collected about natural persons, `consent` those that need the person's written consent.
     pub fn faults(&self, code_sets: &BTreeMap<String, CodeSet>, prohibited: &[&str], consent: &[&str]) -> Vec<String> {
@@ -443,12 +529,11 @@ impl Item {
         }
         let about_persons = self.subject_kinds.contains(&SubjectKind::NaturalPerson);
         if about_persons {
-            let texts = self.fields.iter().map(|f| (f.code.as_str(), f.name.as_str())).chain([(self.code.as_str(), self.name.as_str())]);
-            for (code, name) in texts {
-                if let Some(term) = prohibited.iter().find(|term| name.contains(*term)) {
+            for (code, name) in self.names() {
+                if let Some(term) = term_in(name, prohibited) {
                     fault(format!("{code} ({name}): {term} may never be collected about natural persons"));
                 }
-                if let Some(term) = consent.iter().find(|term| name.contains(*term) && !self.written_consent) {
+                if let Some(term) = term_in(name, consent).filter(|_| !self.written_consent) {
                     fault(format!(
                         "{code} ({name}): {term} needs the person's written consent; set written_consent = true only where it is obtained"
                     ));
@@ -456,6 +541,14 @@ impl Item {
             }
             if self.disclosure == DisclosureClass::Public && self.person_public_basis.is_none() {
                 fault("an item about natural persons is public only with a person_public_basis".into());
+            }
+        }
+        if self.written_consent {
+            for feed in self.forms_without_consent() {
+                fault(format!(
+                    "feed {}: written_consent needs a required field for the reference of the consent (consent = true)",
+                    feed.version
+                ));
             }
         }
         let mut codes = BTreeSet::new();
@@ -489,6 +582,9 @@ impl Item {
             }
             if field.of_type == FieldType::AnySubjectCode && about_persons && field.disclosure != Some(DisclosureClass::Sealed) {
                 fault(format!("field {code}: a column that may hold a person's document number is sealed"));
+            }
+            if field.consent && field.of_type != FieldType::Text {
+                fault(format!("field {code}: the reference of a consent is a text"));
             }
             if field.required_if.as_ref().is_some_and(|r| self.field(&r.field).is_none()) {
                 fault(format!("field {code}: required_if names an unknown field"));
@@ -531,6 +627,7 @@ mod tests {
             aliases: aliases.iter().map(|a| (*a).to_owned()).collect(),
             valid_from: None,
             valid_to: None,
+            takes_text: value == "其他",
         };
         CodeSet {
             code: "k".into(),
@@ -555,5 +652,151 @@ mod tests {
         assert_eq!(split(" ；").unwrap(), Vec::<&str>::new());
         assert_eq!(split("罚款、拘留").unwrap_err(), "拘留");
         assert_eq!(split("其他处罚").unwrap_err(), "其他处罚");
+    }
+
+    #[test]
+    fn a_value_may_be_followed_by_a_text_where_it_is_marked_to() {
+        let set = kinds();
+        let read = |cell: &'static str| set.find_with_text(cell).map(|(value, text)| (value.value.as_str(), text));
+        for cell in ["其他（备案）", "其他(备案)", "其他（备案)", "其他:备案", "其他：备案", " 其他 （ 备案 ） "]
+        {
+            assert_eq!(read(cell), Some(("其他", "备案")), "{cell}");
+        }
+        assert_eq!(read("其他（备案（二类））"), Some(("其他", "备案（二类）")));
+        for cell in ["其他", "其他（）", "其他（ ）", "其他:", "其他备案", "其他（备案", "警告（口头）", "备案", ""]
+        {
+            assert_eq!(read(cell), None, "{cell}");
+        }
+        let stored = set.find_with_text("其他:备案").map(|(value, text)| value.with_text(text)).unwrap();
+        assert_eq!(stored, "其他（备案）");
+        assert_eq!(set.of_stored(&stored).map(|v| v.value.as_str()), Some("其他"));
+        assert_eq!(set.of_stored("02").map(|v| v.value.as_str()), Some("罚款"));
+        assert_eq!(set.of_stored("拘留"), None);
+    }
+
+    #[test]
+    fn a_value_is_in_use_within_its_days() {
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let mut value = kinds().values.remove(0);
+        assert!(value.in_use(day("1996-10-01")));
+        value.valid_from = Some(day("2021-07-15"));
+        assert!(!value.in_use(day("2021-07-14")) && value.in_use(day("2021-07-15")));
+        value.valid_from = None;
+        value.valid_to = Some(day("2021-07-14"));
+        assert!(value.in_use(day("2021-07-14")) && !value.in_use(day("2021-07-15")));
+    }
+
+    #[test]
+    fn terms_are_found_in_any_writing_of_a_name() {
+        let terms = ["宗教信仰", "blood type", "gene", ""];
+        for (name, term) in [
+            ("本人宗教信仰情况", Some("宗教信仰")),
+            ("宗教　信仰", Some("宗教信仰")),
+            ("BLOOD_TYPE", Some("blood type")),
+            ("Blood type of the person", Some("blood type")),
+            ("Genes", Some("gene")),
+            ("hygiene", None),
+            ("bloodtype", None),
+            ("宗教活动场所", None),
+            ("", None),
+        ] {
+            assert_eq!(term_in(name, &terms), term, "{name}");
+        }
+        assert_eq!(term_in("宗教信仰", &[] as &[&str]), None);
+        assert_eq!(term_in("宗教信仰", &["宗教信仰".to_owned()]), Some("宗教信仰"));
+    }
+
+    const PERSON: &str = r#"
+code = "income"
+name = "自愿填报信息"
+name_en = "Voluntary information"
+heading = "自愿提供的信用信息"
+section = "other"
+nature = "basic"
+subject_kinds = ["natural_person"]
+provider_kinds = ["*"]
+disclosure = "authorised"
+coverage = "x"
+update_cycle = "x"
+behaviour = "x"
+channel = "x"
+legal_basis = ["《征信业管理条例》第十四条"]
+state = "published"
+effective_from = 2026-01-01
+[[feeds]]
+version = "v2"
+[[feeds]]
+version = "v1"
+[[feeds.columns]]
+code = "XM"
+name = "姓名"
+to = "NAME"
+[[fields]]
+code = "NAME"
+name = "姓名"
+name_en = "Name"
+type = "text"
+role = "subject_name"
+examples = ["", ""]
+[[fields]]
+code = "NUMBER"
+name = "证件号码"
+name_en = "Number"
+type = "person_document"
+role = "person_doc_no"
+disclosure = "sealed"
+examples = ["", ""]
+"#;
+
+    fn faults_of(toml: &str) -> Vec<String> {
+        let item: Item = serde_json::from_value(credence_rulebook::toml_json::document(toml).unwrap()).unwrap();
+        item.faults(&BTreeMap::new(), &["宗教信仰", "blood type"], &["收入"])
+    }
+
+    #[test]
+    fn a_prohibited_term_is_found_wherever_something_is_named() {
+        assert_eq!(faults_of(PERSON), Vec::<String>::new());
+        let column = |headers: &str| format!("to = \"NAME\"\nheaders = [\"{headers}\"]");
+        for changed in [
+            PERSON.replace("自愿填报信息", "宗教信仰情况"),
+            PERSON.replace("Voluntary information", "Blood type"),
+            PERSON.replace("code = \"income\"", "code = \"blood_type\""),
+            PERSON.replace("name = \"证件号码\"", "name = \"宗教 信仰\""),
+            PERSON.replace("name_en = \"Number\"", "name_en = \"Blood types\""),
+            PERSON.replace("code = \"NUMBER\"", "code = \"BLOOD_TYPE\""),
+            PERSON.replace("type = \"text\"", "type = \"text\"\nheaders = [\"宗教信仰\"]"),
+            PERSON.replace("code = \"XM\"\nname = \"姓名\"", "code = \"XM\"\nname = \"宗教信仰\""),
+            PERSON.replace("code = \"XM\"", "code = \"BLOOD-TYPE\""),
+            PERSON.replace("to = \"NAME\"", &column("宗教信仰")),
+        ] {
+            let faults = faults_of(&changed);
+            assert!(faults.len() == 1 && faults[0].contains("may never be collected"), "{faults:?} in {changed}");
+        }
+        // A law that forbids names what it forbids.
+        assert_eq!(faults_of(&PERSON.replace("第十四条", "第十四条（宗教信仰）")), Vec::<String>::new());
+        // Organisations have no religion; what their officers believe stands in a column nobody may add to an upload.
+        let about_organisations = PERSON.replace("natural_person", "legal_entity").replace("姓名", "宗教信仰用品店");
+        assert_eq!(faults_of(&about_organisations), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_needs_consent_needs_the_consents_reference_in_every_form() {
+        let income = PERSON.replace("name = \"自愿填报信息\"", "name = \"收入\"");
+        assert!(faults_of(&income)[0].contains("written consent"), "{:?}", faults_of(&income));
+        let without_reference = income.replace("state = ", "written_consent = true\nstate = ");
+        let faults = faults_of(&without_reference);
+        assert!(faults.len() == 2 && faults.iter().all(|f| f.contains("consent = true")), "both forms: {faults:?}");
+        let reference = |required: bool| {
+            format!(
+                "{without_reference}[[fields]]\ncode = \"CONSENT\"\nname = \"授权书编号\"\nname_en = \"Consent\"\ntype = \"text\"\n\
+                 required = {required}\nconsent = true\nexamples = [\"\", \"\"]\n"
+            )
+        };
+        assert_eq!(faults_of(&reference(true)), Vec::<String>::new());
+        assert_eq!(faults_of(&reference(false)).len(), 2, "a reference that may be left out is none");
+        let older = reference(true).replace("version = \"v1\"", "version = \"v1\"\nnot_required = [\"CONSENT\"]");
+        assert!(faults_of(&older)[0].starts_with("feed v1"), "{:?}", faults_of(&older));
+        let of_a_kind = reference(true).replace("type = \"text\"\nrequired", "type = \"integer\"\nrequired");
+        assert!(faults_of(&of_a_kind)[0].contains("CONSENT"), "{:?}", faults_of(&of_a_kind));
     }
 }

@@ -52,6 +52,11 @@ pub struct Ingest {
     pub columns_max: usize,
     pub cell_chars_max: usize,
     pub nesting_max: usize,
+    pub row_bytes_max: u64,
+    pub workbook_unpacked_bytes_max: u64,
+    pub xls_bytes_max: u64,
+    pub dry_run_rows_max: u64,
+    pub dry_runs_max: usize,
     pub sync_rows_max: u64,
     pub chunk_rows: usize,
     pub open_batches_per_agency_max: i64,
@@ -77,6 +82,7 @@ pub enum UnseenName {
 pub struct Query {
     pub page_default: i64,
     pub page_max: i64,
+    pub idempotency_keep_days: i64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -229,9 +229,10 @@ const FIRST_DAY: NaiveDate = ymd(1999, 1, 1);
 const SUFFIX_SINCE: NaiveDate = ymd(2022, 11, 1);
 const FIRST_RENAMING: NaiveDate = ymd(2021, 7, 1);
 const LAST_RENAMING: NaiveDate = ymd(2025, 6, 30);
-/// Address codes of resident IDs that are not in use, for persons and for legal representatives.
-const NOBODYS_ADDRESS: &str = "131099";
-const NOBODYS_ADDRESS_TOO: &str = "131098";
+/// Address codes of resident IDs that are in the list and on no card, for persons and for legal representatives: cards are issued in counties
+/// and districts, not for a city or for 市辖区.
+const NOBODYS_ADDRESS: &str = "131001";
+const NOBODYS_ADDRESS_TOO: &str = "131000";
 
 /// A day drawn between two, both included; the first when they are the wrong way round.
 pub(crate) fn between(rng: &mut SplitMix64, first: NaiveDate, last: NaiveDate) -> NaiveDate {

@@ -140,7 +140,7 @@ mod tests {
         let today = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
         let mut seen = HashSet::new();
         for index in (0..40_000).step_by(7) {
-            let id = resident_id("131099", index);
+            let id = resident_id("131001", index);
             assert!(PersonDocument::parse(PersonDocumentKind::ResidentId, &id, today, 130).is_ok(), "{id}");
             assert!(seen.insert(id));
             let mut number = String::new();

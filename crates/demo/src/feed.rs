@@ -144,6 +144,7 @@ const JUDGMENT_DEFAULTER: &[Column] = &[
     name("被执行人姓名/名称"),
     set("类型"),
     code("证件号码/组织机构代码"),
+    may("证件类型"),
     may("法定代表人/负责人"),
     may_set("性别"),
     may("年龄"),

@@ -361,6 +361,7 @@ impl<'a> Source<'a> {
             org.map_or_else(|| person.map_or("", |p| p.name.as_str()), |o| o.name_on(listed)).into(),
             if organisation { "法人及非法人组织".into() } else { "自然人".into() },
             code.into(),
+            Value::Empty,
             org.map_or(Value::Empty, |o| o.legal_rep.as_str().into()),
             person.map_or(Value::Empty, |p| if p.male() { "男".into() } else { "女".into() }),
             person.map_or(Value::Empty, |p| p.age(self.today).to_string().into()),

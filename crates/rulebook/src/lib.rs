@@ -9,7 +9,7 @@ pub use calendar::{Calendar, CalendarYear, Counted};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One version of one rule, as a file under `config/rules` states it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,6 +75,13 @@ impl Rulebook {
             .unwrap_or_default()
     }
 
+    /// The texts that any version of a rule lists, whatever its day, in order and each once: for prohibitions, of which the strictest
+    /// reading holds. `config check` reads them so too.
+    pub fn texts_of_any_version(&self, id: &str) -> BTreeSet<&str> {
+        let versions = self.rules.get(id).into_iter().flatten();
+        versions.filter_map(|rule| rule.value.as_array()).flatten().filter_map(Value::as_str).collect()
+    }
+
     /// Every version of every rule.
     pub fn all(&self) -> impl Iterator<Item = &Rule> {
         self.rules.values().flatten()
@@ -107,5 +114,14 @@ mod tests {
         assert_eq!(on("2023-04-30"), Some((10, 1)));
         assert_eq!(on("2023-05-01"), Some((30, 3)));
         assert_eq!(book.number("other", "2024-01-01".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn what_any_version_prohibits_is_listed_once() {
+        let of = |version: u32, from: &str, texts: &[&str]| Rule { value: texts.into(), ..rule(version, from, 0) };
+        let book = Rulebook::new([of(1, "2019-07-01", &["b", "a"]), of(2, "2030-01-01", &["c", "a"])], []);
+        assert_eq!(book.texts_of_any_version("r").into_iter().collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(book.texts("r", "2026-01-01".parse().unwrap()), ["b", "a"], "the day still tells the version in force");
+        assert!(book.texts_of_any_version("other").is_empty());
     }
 }

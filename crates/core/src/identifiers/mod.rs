@@ -2,12 +2,14 @@
 //! holding one means it passed.
 
 pub mod org_code;
+pub mod pattern;
 pub mod person;
 pub mod registration;
 pub mod uscc;
 
 pub use org_code::OrganisationCode;
-pub use person::{PersonDocument, PersonDocumentKind};
+pub use pattern::Pattern;
+pub use person::{PersonDocument, PersonDocumentKind, PersonRules};
 pub use registration::RegistrationNumber;
 pub use uscc::{Uscc, UsccWarning};
 

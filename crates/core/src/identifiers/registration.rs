@@ -1,7 +1,8 @@
 //! Business registration number 工商注册号 (GS 15-2006) in its three historical shapes. Which shape a number has is told by the
 //! column it arrives in: fifteen digits may also be an old resident ID or an old tax number, so nothing here guesses by length alone.
 
-use super::normalise;
+use super::{OrganisationCode, normalise};
+use std::collections::HashSet;
 
 /// A registration number as far as it can be checked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -82,6 +83,18 @@ impl RegistrationNumber {
     }
 }
 
+/// Whether the fifteen characters of a number also read as a tax registration number of before 2015: an area code and the payer's
+/// organisation code. `areas` are all area codes ever in force; empty means that any six digits will do.
+///
+/// One in eleven registration numbers does, so this is worth a remark and decides nothing.
+pub fn reads_as_tax_number(raw: &str, areas: &HashSet<u32>) -> bool {
+    let number = normalise(raw);
+    let (Some(area), Some(code), 15) = (number.get(..6), number.get(6..), number.len()) else { return false };
+    let digits = area.bytes().all(|b| b.is_ascii_digit());
+    let known = areas.is_empty() || area.parse::<u32>().is_ok_and(|area| areas.contains(&area));
+    digits && known && OrganisationCode::parse(code).is_ok()
+}
+
 fn is_cooperative(value: &str) -> bool {
     let digits = |range: std::ops::Range<usize>| value.get(range).is_some_and(|s| s.bytes().all(|b| b.is_ascii_digit()));
     digits(0..6) && matches!(value.get(6..8), Some("NA" | "NB")) && digits(8..14) && value.ends_with('X')
@@ -112,5 +125,18 @@ mod tests {
             Err(RegistrationError::Check { expected: check_digit("32044000000955").unwrap() })
         );
         assert_eq!(RegistrationNumber::parse("  "), Err(RegistrationError::Format));
+    }
+
+    #[test]
+    fn some_registration_numbers_read_as_tax_numbers_too() {
+        let areas = HashSet::from([320404, 131003]);
+        assert!(RegistrationNumber::parse("320404000009558").is_ok() && reads_as_tax_number("320404000009558", &areas));
+        assert!(reads_as_tax_number("131003710925462", &areas), "the organisation code of a known company");
+        assert!(!reads_as_tax_number("320382000007600", &HashSet::new()), "no organisation code");
+        assert!(!reads_as_tax_number("320404000009558", &HashSet::from([131003])), "no area");
+        assert!(reads_as_tax_number("320404000009558", &HashSet::new()), "without a list any area will do");
+        for other in ["", "3204040000095", "3204040000095581", "32O404000009558", "税务登记号十五个字符呀呀呀呀呀呀"] {
+            assert!(!reads_as_tax_number(other, &areas), "{other}");
+        }
     }
 }
