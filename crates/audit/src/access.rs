@@ -33,6 +33,10 @@ pub async fn logged<T>(
     now: DateTime<Utc>,
     work: impl AsyncFnOnce() -> Result<(Option<Uuid>, T)>,
 ) -> Result<T> {
+    let stated = [statement.purpose, statement.authorisation];
+    if stated.into_iter().flatten().any(|text| text.chars().any(char::is_control)) {
+        return Err(Problem::malformed("用途与授权编号不能含控制字符", "purpose and authorisation hold no control characters"));
+    }
     let id = Uuid::now_v7();
     let (actor_kind, actor_id) = actor_columns(actor);
     {

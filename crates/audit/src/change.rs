@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use credence_core::actor::{Actor, Credential};
-use credence_core::problem::Result;
+use credence_core::problem::{Problem, Result};
 use credence_db::schema::{audit_entries, change_feed};
-use credence_db::{BulkTx, DbResult, Tx, from_postgres};
+use credence_db::{BulkTx, Db, DbResult, Tx, from_postgres};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -115,4 +116,77 @@ pub async fn record_bulk(tx: &mut BulkTx<'_>, actor: &Actor, change: Change<'_>,
         .map_err(from_postgres)?;
     tx.mark_recorded();
     Ok(())
+}
+
+/// One line of the change log.
+#[derive(Debug, Clone, Queryable, Selectable, Serialize)]
+#[diesel(table_name = audit_entries)]
+pub struct ChangeEntry {
+    /// Running number.
+    pub id: i64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// `account`, `api_key` or `system`.
+    pub actor_kind: String,
+    /// Id of the account or key.
+    pub actor_id: Option<Uuid>,
+    /// Name of the account, key or job.
+    pub actor_label: String,
+    /// Agency the actor acted for.
+    pub agency_id: Option<Uuid>,
+    /// What was done.
+    pub action: String,
+    /// Kind of thing it was done to.
+    pub object_kind: String,
+    /// Id of that thing.
+    pub object_id: String,
+    /// Subject concerned.
+    pub subject_id: Option<Uuid>,
+    /// Particulars.
+    pub detail: Value,
+}
+
+/// Which entries are asked for; what is absent does not narrow.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ChangesAsked<'a> {
+    /// Kind of thing.
+    pub object_kind: Option<&'a str>,
+    /// Id of the thing.
+    pub object_id: Option<&'a str>,
+    /// Subject concerned.
+    pub subject_id: Option<Uuid>,
+    /// Name of the account, key or job, or the id of the account or key.
+    pub actor: Option<&'a str>,
+}
+
+/// Entries newest first, before `before` (an entry's number), at most `limit`. A number is given when its entry is written and shows when
+/// the transaction commits: what is running while a page is read can come to stand on that page later.
+pub async fn changes(db: &Db, asked: ChangesAsked<'_>, before: Option<i64>, limit: i64) -> Result<Vec<ChangeEntry>> {
+    if [asked.object_kind, asked.object_id, asked.actor].into_iter().flatten().any(|text| text.chars().any(char::is_control)) {
+        return Err(Problem::malformed(
+            "筛选条件含有控制字符；请删去后重试",
+            "a filter holds a control character; take it out and try again",
+        ));
+    }
+    let mut conn = db.read().await?;
+    let mut query = audit_entries::table.select(ChangeEntry::as_select()).order(audit_entries::id.desc()).limit(limit).into_boxed();
+    if let Some(kind) = asked.object_kind {
+        query = query.filter(audit_entries::object_kind.eq(kind));
+    }
+    if let Some(id) = asked.object_id {
+        query = query.filter(audit_entries::object_id.eq(id));
+    }
+    if let Some(subject) = asked.subject_id {
+        query = query.filter(audit_entries::subject_id.eq(subject));
+    }
+    if let Some(actor) = asked.actor {
+        query = match Uuid::parse_str(actor) {
+            Ok(id) => query.filter(audit_entries::actor_id.eq(id)),
+            Err(_) => query.filter(audit_entries::actor_label.eq(actor)),
+        };
+    }
+    if let Some(before) = before {
+        query = query.filter(audit_entries::id.lt(before));
+    }
+    query.load(&mut conn).await.db()
 }

@@ -1,8 +1,9 @@
 //! Two logs and the feed. [`record`] writes the change entry and the feed entry of a write inside its transaction (invariant 4);
-//! [`access`] keeps who looked at what is not public; [`feed`] lets projections follow changes in commit order.
+//! [`changes`] reads the change log; [`access`] keeps who looked at what is not public; [`feed`] lets projections follow changes in commit
+//! order.
 
 pub mod access;
 mod change;
 pub mod feed;
 
-pub use change::{Change, record, record_bulk};
+pub use change::{Change, ChangeEntry, ChangesAsked, changes, record, record_bulk};

@@ -35,6 +35,8 @@ diesel::table! {
         bound_by -> Text,
         bound_at -> Timestamptz,
         ended_at -> Nullable<Timestamptz>,
+        ended_by -> Nullable<Text>,
+        end_reason -> Nullable<Text>,
     }
 }
 
@@ -51,6 +53,10 @@ diesel::table! {
         identity_papers -> Nullable<Bytea>,
         created_at -> Timestamptz,
         created_by -> Text,
+        session_epoch -> Int4,
+        closed_at -> Nullable<Timestamptz>,
+        closed_by -> Nullable<Text>,
+        close_reason -> Nullable<Text>,
     }
 }
 
@@ -120,7 +126,6 @@ diesel::table! {
         encoding -> Nullable<Text>,
         body_sha256 -> Bytea,
         size_bytes -> Int8,
-        spool_name -> Text,
         header -> Jsonb,
         rows_total -> Nullable<Int8>,
         rows_done -> Int8,
@@ -169,6 +174,7 @@ diesel::table! {
         request_hash -> Bytea,
         response -> Jsonb,
         created_at -> Timestamptz,
+        pending_until -> Nullable<Timestamptz>,
     }
 }
 
@@ -275,6 +281,7 @@ diesel::table! {
         basis -> Text,
         recorded_at -> Timestamptz,
         recorded_by -> Text,
+        taken_back_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -321,6 +328,22 @@ diesel::table! {
         source -> Text,
         known_from -> Timestamptz,
         known_to -> Nullable<Timestamptz>,
+        stated_on -> Nullable<Date>,
+    }
+}
+
+diesel::table! {
+    subject_profiles (id) {
+        id -> Uuid,
+        subject_id -> Uuid,
+        standing -> Nullable<Text>,
+        area_code -> Nullable<Text>,
+        valid_from -> Nullable<Date>,
+        valid_to -> Nullable<Date>,
+        stated_on -> Nullable<Date>,
+        source -> Text,
+        known_from -> Timestamptz,
+        known_to -> Nullable<Timestamptz>,
     }
 }
 
@@ -329,8 +352,6 @@ diesel::table! {
         id -> Uuid,
         kind -> Text,
         state -> Text,
-        standing -> Nullable<Text>,
-        area_code -> Nullable<Text>,
         merged_into -> Nullable<Uuid>,
         created_at -> Timestamptz,
         confirmed_at -> Nullable<Timestamptz>,
@@ -369,7 +390,8 @@ diesel::table! {
         decided_by -> Nullable<Text>,
         reason -> Nullable<Text>,
         subject_id -> Nullable<Uuid>,
+        match_key -> Nullable<Uuid>,
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(access_log, account_roles, account_subjects, accounts, agencies, api_keys, audit_entries, batch_chunks, batch_files, change_feed, config_documents, idempotency_keys, jobs, quarantined_rows, record_versions, refresh_tokens, regions, signing_keys, subject_events, subject_identifiers, subject_merges, subject_names, subjects, submission_batches, unmatched_rows);
+diesel::allow_tables_to_appear_in_same_query!(access_log, account_roles, account_subjects, accounts, agencies, api_keys, audit_entries, batch_chunks, batch_files, change_feed, config_documents, idempotency_keys, jobs, quarantined_rows, record_versions, refresh_tokens, regions, signing_keys, subject_events, subject_identifiers, subject_merges, subject_names, subject_profiles, subjects, submission_batches, unmatched_rows);

@@ -1,7 +1,8 @@
 //! Words of identity and its problems.
 
+use chrono::{DateTime, Utc};
 use credence_core::Role;
-use credence_core::problem::{Kind, ProblemType};
+use credence_core::problem::{Kind, Problem, ProblemType, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -59,6 +60,42 @@ pub static AGENCY_UNKNOWN: ProblemType = ProblemType {
     kind: Kind::Unprocessable,
     zh: "没有该单位代码；请核对",
     en: "there is no agency with this code",
+};
+
+/// The password that was to be replaced is another.
+pub static CURRENT_PASSWORD_WRONG: ProblemType = ProblemType {
+    code: "current_password_wrong",
+    kind: Kind::Unprocessable,
+    zh: "当前密码不正确；请核对后重试，多次错误后账号将暂时锁定；忘记密码请联系安全管理员重置",
+    en: "the current password is wrong; check it and try again, after several wrong ones the account is locked for a while; if it is forgotten, ask the security administrator to reset it",
+};
+/// Nobody closes the account they are logged in with.
+pub static CANNOT_CLOSE_OWN: ProblemType = ProblemType {
+    code: "cannot_close_own",
+    kind: Kind::Forbidden,
+    zh: "不能注销自己的账号；请由另一位安全管理员办理",
+    en: "nobody closes their own account; ask another security administrator",
+};
+/// The papers are those of somebody else.
+pub static PAPERS_DO_NOT_MATCH: ProblemType = ProblemType {
+    code: "papers_do_not_match",
+    kind: Kind::Unprocessable,
+    zh: "出示的证件与该自然人主体或该账号开立时登记的证件不一致；请核对证件类型、号码与主体编号",
+    en: "the papers are not those of this natural person, or not those the account was opened with; check kind and number of the document and the subject's id",
+};
+/// One acts as representative or agent for organisations only.
+pub static CAPACITY_MISMATCH: ProblemType = ProblemType {
+    code: "capacity_mismatch",
+    kind: Kind::Unprocessable,
+    zh: "身份与主体不符：法定代表人、代理人只能绑定组织；自然人以本人身份（self）开立自己的账号",
+    en: "the capacity does not fit the subject: representatives and agents act for organisations; a natural person opens an account of its own as `self`",
+};
+/// The account acts for the subject already.
+pub static ALREADY_BOUND: ProblemType = ProblemType {
+    code: "already_bound",
+    kind: Kind::Conflict,
+    zh: "该账号已绑定此主体；如需更改身份请先结束原绑定",
+    en: "the account is bound to this subject already; to change the capacity end that binding first",
 };
 
 /// A login.
@@ -126,6 +163,45 @@ pub struct AccountView {
     pub locked: bool,
 }
 
+/// A new password in place of the own one.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePasswordRequest {
+    /// The password as it is.
+    pub current: String,
+    /// The password as it shall be.
+    pub new: String,
+}
+
+/// A new password for somebody who lost theirs.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResetPasswordRequest {
+    /// The password as it shall be.
+    pub new_password: String,
+    /// Why; no numbers.
+    pub reason: String,
+}
+
+/// An account that nobody shall log in with any more.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloseAccountRequest {
+    /// Why; no numbers.
+    pub reason: String,
+}
+
+/// What a subject is to the person whose papers were shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// That person.
+    Itself,
+    /// Another natural person.
+    AnotherPerson,
+    /// An organisation.
+    Organisation,
+}
+
 /// Capacity in which an account acts for a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -146,6 +222,15 @@ impl Binding {
             Self::Own => "self",
             Self::LegalRepresentative => "legal_representative",
             Self::Agent => "agent",
+        }
+    }
+
+    /// Refuses a capacity in which nobody can act for such a subject.
+    pub fn check(self, subject: Relation) -> Result<()> {
+        match (self, subject) {
+            (Self::Own, Relation::Itself) | (Self::LegalRepresentative | Self::Agent, Relation::Organisation) => Ok(()),
+            (Self::Own, _) => Err(Problem::new(&PAPERS_DO_NOT_MATCH)),
+            (Self::LegalRepresentative | Self::Agent, _) => Err(Problem::new(&CAPACITY_MISMATCH)),
         }
     }
 }
@@ -170,6 +255,43 @@ pub struct NewSubjectAccount {
     pub capacity: Binding,
     /// What was shown besides: licence, power of attorney. No numbers.
     pub evidence: String,
+}
+
+/// A further organisation for the account of a subject, against the papers the account was opened with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewBinding {
+    /// Kind of paper, e.g. 身份证.
+    pub document_kind: String,
+    /// Its number; compared with the one that was recorded, and not kept.
+    pub document_number: String,
+    /// The organisation the account may act for besides.
+    pub subject_id: Uuid,
+    /// `legal_representative` or `agent`.
+    pub capacity: Binding,
+    /// What was shown besides: licence, power of attorney. No numbers.
+    pub evidence: String,
+}
+
+/// A binding as it was made.
+#[derive(Serialize, ToSchema)]
+pub struct BindingView {
+    /// The account.
+    pub account_id: Uuid,
+    /// The subject it may act for.
+    pub subject_id: Uuid,
+    /// In which capacity.
+    pub capacity: Binding,
+    /// Since when.
+    pub bound_at: DateTime<Utc>,
+}
+
+/// A binding that shall end.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndBindingRequest {
+    /// Why; no numbers.
+    pub reason: String,
 }
 
 /// A new API key.

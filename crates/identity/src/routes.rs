@@ -1,6 +1,9 @@
 //! Logins, accounts, keys and the directory of agencies over HTTP.
 
-use crate::model::{AccountView, AgencyView, ApiKeyCreated, LoginRequest, NewAccount, NewApiKey, RefreshRequest, Tokens, WhoAmI};
+use crate::model::{
+    AccountView, AgencyView, ApiKeyCreated, ChangePasswordRequest, CloseAccountRequest, LoginRequest, NewAccount, NewApiKey,
+    RefreshRequest, ResetPasswordRequest, Tokens, WhoAmI,
+};
 use crate::service::Identity;
 use actix_web::http::header::{CACHE_CONTROL, CacheControl, CacheDirective};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, web};
@@ -18,10 +21,13 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(refresh)
         .service(logout)
         .service(who_am_i)
+        .service(change_password)
         .service(list_agencies)
         .service(list_accounts)
         .service(open_account)
         .service(unlock_account)
+        .service(reset_password)
+        .service(close_account)
         .service(create_api_key)
         .service(revoke_api_key);
 }
@@ -82,6 +88,16 @@ async fn who_am_i(caller: Caller, identity: web::Data<Identity>) -> ApiResult<Ht
     }))
 }
 
+/// Change the own password. Every login of the account ends, this one too: go on with the tokens in the answer. A wrong current password
+/// counts towards the lock. Not for API keys.
+#[utoipa::path(tag = "identity", security(("token" = [])), request_body = ChangePasswordRequest, responses((status = 200, body = Tokens),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+#[post("/me/password")]
+async fn change_password(caller: Caller, identity: web::Data<Identity>, body: web::Json<ChangePasswordRequest>) -> ApiResult<HttpResponse> {
+    let ChangePasswordRequest { current, new } = body.into_inner();
+    Ok(secret(actix_web::http::StatusCode::OK, &identity.change_password(&caller.0, current, new).await?))
+}
+
 /// The agencies that provide or use information.
 #[utoipa::path(tag = "identity", responses((status = 200, body = AgencyList)))]
 #[get("/agencies")]
@@ -121,6 +137,37 @@ async fn open_account(caller: Caller, identity: web::Data<Identity>, body: web::
 async fn unlock_account(caller: Caller, identity: web::Data<Identity>, id: web::Path<Uuid>) -> ApiResult<HttpResponse> {
     caller.0.require(Permission::ManageAccounts)?;
     identity.unlock(&caller.0, *id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Give an account a new password in place of one that was lost. Its logins end at once.
+#[utoipa::path(tag = "identity", security(("token" = [])), request_body = ResetPasswordRequest, responses((status = 204),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+#[post("/accounts/{account_id}/reset-password")]
+async fn reset_password(
+    caller: Caller,
+    identity: web::Data<Identity>,
+    id: web::Path<Uuid>,
+    body: web::Json<ResetPasswordRequest>,
+) -> ApiResult<HttpResponse> {
+    caller.0.require(Permission::ManageAccounts)?;
+    let ResetPasswordRequest { new_password, reason } = body.into_inner();
+    identity.reset_password(&caller.0, *id, new_password, &reason).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Close an account for good. Its logins end at once. Nobody closes their own.
+#[utoipa::path(tag = "identity", security(("token" = [])), request_body = CloseAccountRequest, responses((status = 204),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+#[post("/accounts/{account_id}/close")]
+async fn close_account(
+    caller: Caller,
+    identity: web::Data<Identity>,
+    id: web::Path<Uuid>,
+    body: web::Json<CloseAccountRequest>,
+) -> ApiResult<HttpResponse> {
+    caller.0.require(Permission::ManageAccounts)?;
+    identity.close_account(&caller.0, *id, &body.reason).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -1,18 +1,22 @@
 //! Logging in, staying logged in, opening accounts, giving keys.
 
+mod account_life;
+mod subject_accounts;
+
 use crate::directory::Directory;
 use crate::model::{
-    ACCOUNT_LOCKED, AGENCY_UNKNOWN, AccountView, ApiKeyCreated, LOGIN_REFUSED, NewAccount, NewApiKey, NewSubjectAccount, PASSWORD_WEAK,
-    ROLES_CONFLICT, TOKEN_REFUSED, TOKEN_REUSED, Tokens, USERNAME_TAKEN,
+    ACCOUNT_LOCKED, AGENCY_UNKNOWN, AccountView, ApiKeyCreated, LOGIN_REFUSED, NewAccount, NewApiKey, PASSWORD_WEAK, ROLES_CONFLICT,
+    TOKEN_REFUSED, TOKEN_REUSED, Tokens, USERNAME_TAKEN,
 };
 use crate::password;
-use crate::store::{self, AccountInsert, KeyInsert};
+use crate::store::{self, AccountInsert, KeyInsert, Login};
 use crate::tokens::{self, SigningKeys};
 use chrono::{DateTime, Duration, Utc};
 use credence_audit::{Change, record};
 use credence_core::actor::{Actor, Credential, Role};
 use credence_core::clock::Clock;
 use credence_core::crypto::{KeyRing, random, sha256};
+use credence_core::identifiers::person::find_in_text;
 use credence_core::ids::{AccountId, AgencyId, SubjectId};
 use credence_core::problem::{NOT_FOUND, Problem, Result};
 use credence_core::settings;
@@ -74,38 +78,45 @@ impl Identity {
     /// Logs in with name and password.
     pub async fn login(&self, username: &str, password: String) -> Result<Tokens> {
         let now = self.clock.now();
-        let found = store::login(&mut *self.db.read().await?, username).await?;
-        if let Some(until) = found.as_ref().and_then(|a| a.locked_until).filter(|until| *until > now) {
-            return Err(Problem::new(&ACCOUNT_LOCKED).with("retry_after_seconds", (until - now).num_seconds().max(1)));
+        // What cannot be a username is not looked up: the database takes no NUL, and the answer is that of an unknown name anyway.
+        let found = if check_username(username).is_ok() { store::login(&mut *self.db.read().await?, username).await? } else { None };
+        if let Some(account) = &found {
+            refuse_locked(account, now)?;
         }
         let hash = found.as_ref().filter(|a| a.active).map(|a| a.password_hash.clone());
         let good = password::verify(&self.settings, password, hash).await?;
         let Some(account) = found else { return Err(Problem::new(&LOGIN_REFUSED)) };
         let actor = Actor { credential: Credential::Account(AccountId(account.id)), ..Actor::system(username) };
         if !good {
-            let lock_until = now + Duration::minutes(self.settings.lockout_minutes);
-            self.db
-                .write(async |tx| {
-                    let count = store::count_failure(tx, account.id, self.settings.lockout_attempts, lock_until).await?;
-                    record(tx, &actor, Change::new("login.refused", "account", account.id).with(json!({ "in_a_row": count })), now).await
-                })
-                .await?;
+            self.count_wrong_password(&actor, "login.refused", account.id, now).await?;
             return Err(Problem::new(&LOGIN_REFUSED));
         }
         self.db
             .write(async |tx| {
-                store::clear_failures(tx, account.id).await?;
+                let accepted = store::accept_password(tx, account.id, &account.password_hash).await?;
+                let epoch = accepted.ok_or_else(|| Problem::new(&LOGIN_REFUSED))?;
                 record(tx, &actor, Change::new("login", "account", account.id), now).await?;
-                self.issue(tx, account.id, Uuid::now_v7(), now).await
+                self.issue(tx, account.id, epoch, Uuid::now_v7(), now).await
             })
             .await
     }
 
-    async fn issue(&self, tx: &mut Tx<'_>, account: Uuid, family: Uuid, now: DateTime<Utc>) -> Result<Tokens> {
+    /// Counts a wrong password towards the lock and writes it down, although what it was given for is refused.
+    async fn count_wrong_password(&self, actor: &Actor, action: &str, account: Uuid, now: DateTime<Utc>) -> Result<()> {
+        let lock_until = now + Duration::minutes(self.settings.lockout_minutes);
+        self.db
+            .write(async |tx| {
+                let count = store::count_failure(tx, account, self.settings.lockout_attempts, lock_until).await?;
+                record(tx, actor, Change::new(action, "account", account).with(json!({ "in_a_row": count })), now).await
+            })
+            .await
+    }
+
+    async fn issue(&self, tx: &mut Tx<'_>, account: Uuid, epoch: i32, family: Uuid, now: DateTime<Utc>) -> Result<Tokens> {
         let refresh_token = hex::encode(random::<32>().map_err(Problem::internal)?);
         let until = now + Duration::days(self.settings.refresh_token_days);
         store::insert_refresh_token(tx, family, account, &sha256(refresh_token.as_bytes()), now, until).await?;
-        let access_token = self.signing.sign(account, now, self.token_life())?;
+        let access_token = self.signing.sign(account, epoch, now, self.token_life())?;
         Ok(Tokens { access_token, expires_in: self.token_life().num_seconds(), refresh_token, token_type: "Bearer".to_owned() })
     }
 
@@ -123,13 +134,12 @@ impl Identity {
                     record(tx, &actor, Change::new("refresh_token.reused", "account", token.account), now).await?;
                     return Ok(Err(Problem::new(&TOKEN_REUSED)));
                 }
-                let active = store::account(tx.conn(), token.account).await?.is_some();
-                if token.revoked || token.expires_at <= now || !active {
+                let Some(epoch) = token.epoch.filter(|_| !token.revoked && token.expires_at > now) else {
                     return Err(Problem::new(&TOKEN_REFUSED));
-                }
+                };
                 store::mark_refresh_token_used(tx, token.id, now).await?;
                 record(tx, &actor, Change::new("refresh_token.rotate", "account", token.account), now).await?;
-                self.issue(tx, token.account, token.family, now).await.map(Ok)
+                self.issue(tx, token.account, epoch, token.family, now).await.map(Ok)
             })
             .await?
     }
@@ -165,7 +175,8 @@ impl Identity {
                 self.signing.verify(bearer, now)?.ok_or_else(|| Problem::new(&TOKEN_REFUSED))?
             }
         };
-        let row = store::account(&mut *self.db.read().await?, claims.sub).await?.ok_or_else(|| Problem::new(&TOKEN_REFUSED))?;
+        let row = store::account(&mut *self.db.read().await?, claims.sub).await?;
+        let row = row.filter(|row| row.epoch == claims.epoch).ok_or_else(|| Problem::new(&TOKEN_REFUSED))?;
         Ok(Actor {
             credential: Credential::Account(AccountId(claims.sub)),
             label: row.username,
@@ -213,6 +224,7 @@ impl Identity {
         let now = self.clock.now();
         self.check_password(&new.username, &new.password)?;
         check_username(&new.username)?;
+        check_text("display_name", &new.display_name)?;
         check_roles(&new.roles, new.agency.is_some())?;
         let directory = self.directory.reload(&self.db, now).await?;
         let agency = match &new.agency {
@@ -242,58 +254,6 @@ impl Identity {
         Ok(AccountView { id, username: new.username, display_name: new.display_name, agency: new.agency, roles, locked: false })
     }
 
-    /// Opens a subject's account at the hall. `subject_exists` was checked by the caller, who knows subjects.
-    pub async fn open_subject_account(&self, actor: &Actor, new: NewSubjectAccount) -> Result<AccountView> {
-        let now = self.clock.now();
-        self.check_password(&new.username, &new.password)?;
-        check_username(&new.username)?;
-        if new.evidence.trim().is_empty() || new.document_number.trim().is_empty() || new.person_name.trim().is_empty() {
-            return Err(Problem::malformed("须登记证件与依据", "papers and evidence have to be recorded"));
-        }
-        let password_hash = password::hash(&self.settings, new.password).await?;
-        let id = Uuid::now_v7();
-        let papers = json!({ "name": new.person_name, "kind": new.document_kind, "number": new.document_number });
-        let sealed = self.ring.seal(id.as_bytes(), papers.to_string().as_bytes()).map_err(Problem::internal)?;
-        self.db
-            .write(async |tx| {
-                let insert = AccountInsert {
-                    id,
-                    username: &new.username,
-                    display_name: &new.username,
-                    password_hash: &password_hash,
-                    agency: None,
-                    identity_papers: Some(sealed),
-                    roles: vec![Role::Subject.code()],
-                };
-                store::insert_account(tx, insert, &actor.label, now, || Problem::new(&USERNAME_TAKEN)).await?;
-                store::bind_subject(tx, id, new.subject_id, new.capacity.code(), &new.evidence, &actor.label, now).await?;
-                let change = Change::new("account.open_for_subject", "account", id).about(new.subject_id);
-                record(tx, actor, change.with(json!({ "capacity": new.capacity.code(), "document_kind": new.document_kind })), now).await
-            })
-            .await?;
-        Ok(AccountView {
-            id,
-            username: new.username.clone(),
-            display_name: new.username,
-            agency: None,
-            roles: vec![Role::Subject.code().to_owned()],
-            locked: false,
-        })
-    }
-
-    /// Unlocks an account before its time.
-    pub async fn unlock(&self, actor: &Actor, id: Uuid) -> Result<()> {
-        let now = self.clock.now();
-        self.db
-            .write(async |tx| {
-                if store::clear_failures(tx, id).await? == 0 {
-                    return Err(Problem::new(&NOT_FOUND));
-                }
-                record(tx, actor, Change::new("account.unlock", "account", id), now).await
-            })
-            .await
-    }
-
     /// All accounts.
     pub async fn accounts(&self) -> Result<Vec<AccountView>> {
         let now = self.clock.now();
@@ -316,6 +276,13 @@ impl Identity {
         let now = self.clock.now();
         if !matches!(new.role, Role::Provider | Role::Consumer) {
             return Err(Problem::new(&ROLES_CONFLICT));
+        }
+        check_text("label", &new.label)?;
+        for item in new.items.iter().flatten() {
+            check_text("items", item)?;
+        }
+        for region in new.regions.iter().flatten() {
+            check_text("regions", region)?;
         }
         let agency =
             self.directory.reload(&self.db, now).await?.by_code(&new.agency).map(|a| a.id).ok_or_else(|| Problem::new(&AGENCY_UNKNOWN))?;
@@ -354,6 +321,32 @@ impl Identity {
             })
             .await
     }
+}
+
+fn refuse_locked(account: &Login, now: DateTime<Utc>) -> Result<()> {
+    match account.locked_until.filter(|until| *until > now) {
+        Some(until) => Err(Problem::new(&ACCOUNT_LOCKED).with("retry_after_seconds", (until - now).num_seconds().max(1))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses what the database cannot keep and what no log may hold.
+fn check_text(field: &str, text: &str) -> Result<()> {
+    if text.chars().any(char::is_control) || !find_in_text(text).is_empty() {
+        return Err(Problem::malformed(
+            format!("{field} 含有控制字符或居民身份证号码；请删去后重试"),
+            format!("`{field}` holds a control character or a resident ID number; take it out and try again"),
+        ));
+    }
+    Ok(())
+}
+
+/// The same for a text without which the act cannot be answered for.
+fn check_stated(field: &str, text: &str) -> Result<()> {
+    if text.trim().is_empty() {
+        return Err(Problem::malformed(format!("{field} 不能为空；请填写"), format!("`{field}` cannot be empty; state it")));
+    }
+    check_text(field, text)
 }
 
 fn check_username(username: &str) -> Result<()> {

@@ -60,23 +60,41 @@ pub(crate) async fn upsert_agency(tx: &mut Tx<'_>, agency: &AgencyEntry, now: Da
         .db()
 }
 
-/// What a login looks at.
+/// What a login, or a change of password, looks at.
 pub(crate) struct Login {
     pub id: Uuid,
+    pub username: String,
     pub password_hash: String,
     pub active: bool,
     pub locked_until: Option<DateTime<Utc>>,
 }
 
+type LoginRow = (Uuid, String, String, String, Option<DateTime<Utc>>);
+
+fn login_of((id, username, password_hash, state, locked_until): LoginRow) -> Login {
+    Login { id, username, password_hash, active: state == "active", locked_until }
+}
+
 pub(crate) async fn login(conn: &mut AsyncPgConnection, username: &str) -> Result<Option<Login>> {
-    let row: Option<(Uuid, String, String, Option<DateTime<Utc>>)> = accounts::table
+    let row: Option<LoginRow> = accounts::table
         .filter(accounts::username.eq(username))
-        .select((accounts::id, accounts::password_hash, accounts::state, accounts::locked_until))
+        .select((accounts::id, accounts::username, accounts::password_hash, accounts::state, accounts::locked_until))
         .first(conn)
         .await
         .optional()
         .db()?;
-    Ok(row.map(|(id, password_hash, state, locked_until)| Login { id, password_hash, active: state == "active", locked_until }))
+    Ok(row.map(login_of))
+}
+
+pub(crate) async fn login_by_id(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Option<Login>> {
+    let row: Option<LoginRow> = accounts::table
+        .filter(accounts::id.eq(id))
+        .select((accounts::id, accounts::username, accounts::password_hash, accounts::state, accounts::locked_until))
+        .first(conn)
+        .await
+        .optional()
+        .db()?;
+    Ok(row.map(login_of))
 }
 
 /// Counts a wrong password and locks at the limit, in one statement, so that guesses in parallel count too. Returns the count.
@@ -98,6 +116,59 @@ pub(crate) async fn count_failure(tx: &mut Tx<'_>, id: Uuid, limit: i32, lock_un
         .db()
 }
 
+/// Forgets wrong passwords after the right one, and holds the account until the transaction ends: whoever ends its logins waits, and then
+/// ends those that this transaction makes too. Returns the number that access tokens carry; `None` when the account was closed or the
+/// password changed after it was looked up.
+pub(crate) async fn accept_password(tx: &mut Tx<'_>, id: Uuid, password_hash: &str) -> Result<Option<i32>> {
+    diesel::update(accounts::table.find(id).filter(accounts::state.eq("active")).filter(accounts::password_hash.eq(password_hash)))
+        .set((accounts::failed_logins.eq(0), accounts::locked_until.eq(None::<DateTime<Utc>>)))
+        .returning(accounts::session_epoch)
+        .get_result(tx.conn())
+        .await
+        .optional()
+        .db()
+}
+
+/// Gives an account another password, unlocks it and ends all its logins: its refresh tokens are revoked, and its access tokens carry a
+/// number that is over. Returns the new number; `None` when there is no such account, or it is closed.
+pub(crate) async fn set_password(tx: &mut Tx<'_>, id: Uuid, password_hash: &str, now: DateTime<Utc>) -> Result<Option<i32>> {
+    let epoch: Option<i32> = diesel::update(accounts::table.find(id).filter(accounts::state.eq("active")))
+        .set((
+            accounts::password_hash.eq(password_hash),
+            accounts::failed_logins.eq(0),
+            accounts::locked_until.eq(None::<DateTime<Utc>>),
+            accounts::session_epoch.eq(accounts::session_epoch + 1),
+        ))
+        .returning(accounts::session_epoch)
+        .get_result(tx.conn())
+        .await
+        .optional()
+        .db()?;
+    revoke_tokens(tx, id, now).await?;
+    Ok(epoch)
+}
+
+/// Closes an account and revokes its refresh tokens; its access tokens fail because nobody is behind them. `false` when there is no such
+/// account, or it is closed already.
+pub(crate) async fn close_account(tx: &mut Tx<'_>, id: Uuid, reason: &str, by: &str, now: DateTime<Utc>) -> Result<bool> {
+    let closed = diesel::update(accounts::table.find(id).filter(accounts::state.eq("active")))
+        .set((accounts::state.eq("closed"), accounts::closed_at.eq(now), accounts::closed_by.eq(by), accounts::close_reason.eq(reason)))
+        .execute(tx.conn())
+        .await
+        .db()?;
+    revoke_tokens(tx, id, now).await?;
+    Ok(closed == 1)
+}
+
+async fn revoke_tokens(tx: &mut Tx<'_>, account: Uuid, now: DateTime<Utc>) -> Result<()> {
+    diesel::update(refresh_tokens::table.filter(refresh_tokens::account_id.eq(account)).filter(refresh_tokens::revoked_at.is_null()))
+        .set(refresh_tokens::revoked_at.eq(now))
+        .execute(tx.conn())
+        .await
+        .db()?;
+    Ok(())
+}
+
 pub(crate) async fn clear_failures(tx: &mut Tx<'_>, id: Uuid) -> Result<usize> {
     diesel::update(accounts::table.find(id))
         .set((accounts::failed_logins.eq(0), accounts::locked_until.eq(None::<DateTime<Utc>>)))
@@ -111,6 +182,7 @@ pub(crate) struct AccountRow {
     pub username: String,
     pub agency: Option<Uuid>,
     pub region: String,
+    pub epoch: i32,
     pub roles: Vec<String>,
     pub subjects: Vec<Uuid>,
 }
@@ -124,13 +196,15 @@ pub(crate) async fn account(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Op
         agency: Option<Uuid>,
         #[diesel(sql_type = diesel::sql_types::Text)]
         region: String,
+        #[diesel(sql_type = diesel::sql_types::Integer)]
+        epoch: i32,
         #[diesel(sql_type = diesel::sql_types::Array<diesel::sql_types::Text>)]
         roles: Vec<String>,
         #[diesel(sql_type = diesel::sql_types::Array<diesel::sql_types::Uuid>)]
         subjects: Vec<Uuid>,
     }
     let row: Option<Row> = diesel::sql_query(
-        "SELECT a.username, a.agency_id AS agency, coalesce(g.region_code, '') AS region,
+        "SELECT a.username, a.agency_id AS agency, coalesce(g.region_code, '') AS region, a.session_epoch AS epoch,
                 ARRAY(SELECT role FROM account_roles WHERE account_id = a.id) AS roles,
                 ARRAY(SELECT subject_id FROM account_subjects WHERE account_id = a.id AND ended_at IS NULL) AS subjects
            FROM accounts a LEFT JOIN agencies g ON g.id = a.agency_id WHERE a.id = $1 AND a.state = 'active'",
@@ -140,7 +214,14 @@ pub(crate) async fn account(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Op
     .await
     .optional()
     .db()?;
-    Ok(row.map(|r| AccountRow { username: r.username, agency: r.agency, region: r.region, roles: r.roles, subjects: r.subjects }))
+    Ok(row.map(|r| AccountRow {
+        username: r.username,
+        agency: r.agency,
+        region: r.region,
+        epoch: r.epoch,
+        roles: r.roles,
+        subjects: r.subjects,
+    }))
 }
 
 /// A new account.
@@ -180,29 +261,62 @@ pub(crate) async fn insert_account(
     Ok(())
 }
 
+/// A new binding of an account to a subject.
+pub(crate) struct BindingInsert<'a> {
+    pub account: Uuid,
+    pub subject: Uuid,
+    pub capacity: &'a str,
+    pub evidence: &'a str,
+}
+
 pub(crate) async fn bind_subject(
     tx: &mut Tx<'_>,
-    account: Uuid,
-    subject: Uuid,
-    capacity: &str,
-    evidence: &str,
+    new: BindingInsert<'_>,
     by: &str,
     now: DateTime<Utc>,
+    bound: impl FnOnce() -> Problem,
 ) -> Result<()> {
     diesel::insert_into(account_subjects::table)
         .values((
             account_subjects::id.eq(Uuid::now_v7()),
-            account_subjects::account_id.eq(account),
-            account_subjects::subject_id.eq(subject),
-            account_subjects::capacity.eq(capacity),
-            account_subjects::evidence.eq(evidence),
+            account_subjects::account_id.eq(new.account),
+            account_subjects::subject_id.eq(new.subject),
+            account_subjects::capacity.eq(new.capacity),
+            account_subjects::evidence.eq(new.evidence),
             account_subjects::bound_by.eq(by),
             account_subjects::bound_at.eq(now),
         ))
         .execute(tx.conn())
         .await
-        .db()?;
+        .on_constraint("account_subjects_one_open", bound)?;
     Ok(())
+}
+
+/// Ends a binding that holds; `false` when there is none.
+pub(crate) async fn end_binding(tx: &mut Tx<'_>, account: Uuid, subject: Uuid, reason: &str, by: &str, now: DateTime<Utc>) -> Result<bool> {
+    let open = account_subjects::table
+        .filter(account_subjects::account_id.eq(account))
+        .filter(account_subjects::subject_id.eq(subject))
+        .filter(account_subjects::ended_at.is_null());
+    let ended = diesel::update(open)
+        .set((account_subjects::ended_at.eq(now), account_subjects::ended_by.eq(by), account_subjects::end_reason.eq(reason)))
+        .execute(tx.conn())
+        .await
+        .db()?;
+    Ok(ended == 1)
+}
+
+/// The sealed papers an open account was opened with; only subjects' accounts have them.
+pub(crate) async fn identity_papers(tx: &mut Tx<'_>, account: Uuid) -> Result<Option<Vec<u8>>> {
+    let papers: Option<Option<Vec<u8>>> = accounts::table
+        .find(account)
+        .filter(accounts::state.eq("active"))
+        .select(accounts::identity_papers)
+        .first(tx.conn())
+        .await
+        .optional()
+        .db()?;
+    Ok(papers.flatten())
 }
 
 /// Accounts with their agency's code and roles.
@@ -257,20 +371,33 @@ pub(crate) struct RefreshToken {
     pub id: Uuid,
     pub family: Uuid,
     pub account: Uuid,
+    /// The number that access tokens of the account carry; none when the account is closed.
+    pub epoch: Option<i32>,
     pub expires_at: DateTime<Utc>,
     pub used: bool,
     pub revoked: bool,
 }
 
+/// Finds a refresh token and locks it. Its account is held first, in the order of those who end all logins of an account: they wait for
+/// this transaction and then end what it issues too, and nobody waits in a circle.
 pub(crate) async fn refresh_token(tx: &mut Tx<'_>, hash: &[u8]) -> Result<Option<RefreshToken>> {
-    type Row = (Uuid, Uuid, Uuid, DateTime<Utc>, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+    type Row = (Uuid, Uuid, DateTime<Utc>, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+    let owner: Option<Uuid> = refresh_tokens::table
+        .filter(refresh_tokens::token_hash.eq(hash))
+        .select(refresh_tokens::account_id)
+        .first(tx.conn())
+        .await
+        .optional()
+        .db()?;
+    let Some(account) = owner else { return Ok(None) };
+    let (state, epoch): (String, i32) =
+        accounts::table.find(account).for_share().select((accounts::state, accounts::session_epoch)).first(tx.conn()).await.db()?;
     let row: Option<Row> = refresh_tokens::table
         .filter(refresh_tokens::token_hash.eq(hash))
         .for_update()
         .select((
             refresh_tokens::id,
             refresh_tokens::family_id,
-            refresh_tokens::account_id,
             refresh_tokens::expires_at,
             refresh_tokens::used_at,
             refresh_tokens::revoked_at,
@@ -279,10 +406,11 @@ pub(crate) async fn refresh_token(tx: &mut Tx<'_>, hash: &[u8]) -> Result<Option
         .await
         .optional()
         .db()?;
-    Ok(row.map(|(id, family, account, expires_at, used, revoked)| RefreshToken {
+    Ok(row.map(|(id, family, expires_at, used, revoked)| RefreshToken {
         id,
         family,
         account,
+        epoch: (state == "active").then_some(epoch),
         expires_at,
         used: used.is_some(),
         revoked: revoked.is_some(),

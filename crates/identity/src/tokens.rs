@@ -24,6 +24,10 @@ pub struct Claims {
     iss: String,
     /// Account id.
     pub sub: Uuid,
+    /// How often all logins of the account had been ended before; a token of an earlier number does not hold. Absent in tokens of older
+    /// versions of the program.
+    #[serde(default)]
+    pub epoch: i32,
     /// Not before this second.
     iat: i64,
     /// Not after this second.
@@ -78,11 +82,11 @@ impl SigningKeys {
     }
 
     /// Signs a token for an account.
-    pub fn sign(&self, account: Uuid, now: DateTime<Utc>, life: Duration) -> Result<String> {
+    pub fn sign(&self, account: Uuid, epoch: i32, now: DateTime<Utc>, life: Duration) -> Result<String> {
         let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let key = keys.first().ok_or_else(|| Problem::internal("no signing key"))?;
         let header = Header { kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
-        let claims = Claims { iss: ISSUER.to_owned(), sub: account, iat: now.timestamp(), exp: (now + life).timestamp() };
+        let claims = Claims { iss: ISSUER.to_owned(), sub: account, epoch, iat: now.timestamp(), exp: (now + life).timestamp() };
         encode(&header, &claims, &key.encoding).map_err(Problem::internal)
     }
 

@@ -43,6 +43,8 @@ pub enum Identified {
 /// A name the subject is or was known by.
 #[derive(Debug, Clone)]
 pub struct KnownName {
+    /// Its row.
+    pub id: Uuid,
     /// Normal form.
     pub normal: String,
     /// As written.
@@ -53,6 +55,10 @@ pub struct KnownName {
     pub valid_from: Option<NaiveDate>,
     /// Last day.
     pub valid_to: Option<NaiveDate>,
+    /// First day on which a source states it.
+    pub stated_on: Option<NaiveDate>,
+    /// Item or event that brought it.
+    pub source: String,
 }
 
 /// How a name stands to a subject's names.
@@ -90,8 +96,6 @@ pub enum Resolution {
         provisional: bool,
         /// Its names.
         names: std::sync::Arc<Vec<KnownName>>,
-        /// Made just now from this chunk.
-        created: bool,
     },
     /// A person has to say.
     Unmatched,
@@ -103,7 +107,16 @@ mod tests {
 
     fn name(normal: &str, from: Option<&str>, to: Option<&str>) -> KnownName {
         let day = |d: Option<&str>| d.map(|d| d.parse().unwrap());
-        KnownName { normal: normal.into(), name: normal.into(), confirmed: true, valid_from: day(from), valid_to: day(to) }
+        KnownName {
+            id: Uuid::nil(),
+            normal: normal.into(),
+            name: normal.into(),
+            confirmed: true,
+            valid_from: day(from),
+            valid_to: day(to),
+            stated_on: None,
+            source: "registration".into(),
+        }
     }
 
     #[test]

@@ -49,16 +49,12 @@ pub struct Subject {
     pub kind: String,
     /// `provisional` or `confirmed`.
     pub state: String,
-    /// 登记状态.
-    pub standing: Option<String>,
-    /// Division it is registered in.
-    pub area_code: Option<String>,
     /// The subject it is read through.
     pub merged_into: Option<Uuid>,
 }
 
 /// A number of an organisation.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Identifier {
     /// `uscc`, `org_code`, `registration_no`, …
     pub scheme: String,
@@ -73,7 +69,7 @@ pub struct Identifier {
 }
 
 /// A name in a subject's history.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Name {
     /// The name as written.
     pub name: String,
@@ -88,7 +84,7 @@ pub struct Name {
 }
 
 /// Something that happened to a subject.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// Id.
     pub id: Uuid,
@@ -102,8 +98,8 @@ pub struct Event {
     pub from_value: Option<String>,
     /// After.
     pub to_value: Option<String>,
-    /// What it rests on.
-    pub basis: String,
+    /// What it rests on; absent for who may not see it.
+    pub basis: Option<String>,
 }
 
 /// A new event.
@@ -169,6 +165,28 @@ impl EventKind {
             Self::CodeChange => "code_change",
             Self::IndividualToEnterprise => "individual_to_enterprise",
         }
+    }
+
+    /// The reverse of [`Self::code`].
+    pub fn from_code(code: &str) -> Option<Self> {
+        use EventKind::{
+            Absorption, Cancellation, CodeChange, Consolidation, Division, IndividualToEnterprise, RegistrationAnnulled, Relocation,
+            Rename, Revocation, TypeChange,
+        };
+        let all = [
+            Rename,
+            Relocation,
+            TypeChange,
+            Absorption,
+            Consolidation,
+            Division,
+            Cancellation,
+            Revocation,
+            RegistrationAnnulled,
+            CodeChange,
+            IndividualToEnterprise,
+        ];
+        all.into_iter().find(|kind| kind.code() == code)
     }
 
     /// 登记状态 that follows from it, where one does.

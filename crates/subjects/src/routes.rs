@@ -6,10 +6,11 @@ use actix_web::{HttpResponse, post, web};
 use credence_catalog::ConfigurationHandle;
 use credence_core::Permission;
 use credence_core::clock::Clock;
-use credence_core::problem::Problem;
+use credence_core::identifiers::PersonDocument;
+use credence_core::problem::{Problem, Result};
 use credence_db::Db;
 use credence_identity::Identity;
-use credence_identity::model::{AccountView, NewSubjectAccount};
+use credence_identity::model::{AccountView, BindingView, EndBindingRequest, NewBinding, NewSubjectAccount, Relation};
 use credence_web::{ApiResult, Caller, ProblemBody};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -30,7 +31,8 @@ pub struct Subjects {
 
 /// Mounts the routes.
 pub fn configure(config: &mut ServiceConfig) {
-    config.service(record_subject_event).service(merge_subjects).service(unmerge_subjects).service(open_subject_account);
+    config.service(record_subject_event).service(merge_subjects).service(unmerge_subjects);
+    config.service(open_subject_account).service(bind_subject).service(end_binding);
 }
 
 /// Two subjects that are one.
@@ -105,7 +107,23 @@ async fn unmerge_subjects(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Open a subject's account at the hall: the papers that were shown are recorded, sealed, and the account is bound to the subject.
+/// What a subject is to the person whose papers were shown.
+async fn relation(subjects: &Subjects, identity: &Identity, subject_id: Uuid, papers: &PersonDocument) -> Result<Relation> {
+    let mut conn = subjects.db.read().await?;
+    let subject = store::find(&mut conn, subject_id).await?.ok_or_else(|| Problem::new(&SUBJECT_NOT_FOUND))?;
+    if subject.kind != "natural_person" {
+        return Ok(Relation::Organisation);
+    }
+    let scheme = papers.kind().code();
+    let index = identity.ring.index(scheme, papers.reveal());
+    let Some(holder) = store::by_person_index(&mut conn, scheme, &index).await? else { return Ok(Relation::AnotherPerson) };
+    // A person found under two documents is two subjects until they are merged, and one after.
+    let one = holder.id == subject.id || store::family(&mut conn, holder.id, subjects.clock.now()).await?.contains(&subject.id);
+    Ok(if one { Relation::Itself } else { Relation::AnotherPerson })
+}
+
+/// Open a subject's account at the hall: the papers that were shown are recorded, sealed, and the account is bound to the subject. A
+/// natural person has to be the subject itself, by the papers; for an organisation the person is its representative or agent.
 #[utoipa::path(tag = "identity", security(("token" = [])), request_body = NewSubjectAccount,
     responses((status = 201, body = AccountView), (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 #[post("/subject-accounts")]
@@ -116,8 +134,42 @@ async fn open_subject_account(
     body: web::Json<NewSubjectAccount>,
 ) -> ApiResult<HttpResponse> {
     caller.0.require(Permission::OpenSubjectAccounts)?;
-    if store::find(&mut *subjects.db.read().await?, body.subject_id).await?.is_none() {
-        return Err(Problem::new(&SUBJECT_NOT_FOUND).into());
-    }
-    Ok(HttpResponse::Created().json(identity.open_subject_account(&caller.0, body.into_inner()).await?))
+    let new = body.into_inner();
+    let papers = subjects.configuration.get().person_document(&new.document_kind, &new.document_number, subjects.clock.today())?;
+    new.capacity.check(relation(&subjects, &identity, new.subject_id, &papers).await?)?;
+    Ok(HttpResponse::Created().json(identity.open_subject_account(&caller.0, new, &papers).await?))
+}
+
+/// Bind a further organisation to a subject's account. The papers have to be those the account was opened with.
+#[utoipa::path(tag = "identity", security(("token" = [])), request_body = NewBinding,
+    responses((status = 201, body = BindingView), (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+#[post("/subject-accounts/{account_id}/bindings")]
+async fn bind_subject(
+    caller: Caller,
+    subjects: web::Data<Subjects>,
+    identity: web::Data<Identity>,
+    id: web::Path<Uuid>,
+    body: web::Json<NewBinding>,
+) -> ApiResult<HttpResponse> {
+    caller.0.require(Permission::OpenSubjectAccounts)?;
+    let new = body.into_inner();
+    let papers = subjects.configuration.get().person_document(&new.document_kind, &new.document_number, subjects.clock.today())?;
+    let relation = relation(&subjects, &identity, new.subject_id, &papers).await?;
+    Ok(HttpResponse::Created().json(identity.bind(&caller.0, *id, new, &papers, relation).await?))
+}
+
+/// End a binding: the account may not act for the subject from its next request on.
+#[utoipa::path(tag = "identity", security(("token" = [])), request_body = EndBindingRequest,
+    responses((status = 204), (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+#[post("/subject-accounts/{account_id}/bindings/{subject_id}/end")]
+async fn end_binding(
+    caller: Caller,
+    identity: web::Data<Identity>,
+    path: web::Path<(Uuid, Uuid)>,
+    body: web::Json<EndBindingRequest>,
+) -> ApiResult<HttpResponse> {
+    caller.0.require(Permission::OpenSubjectAccounts)?;
+    let (account, subject) = path.into_inner();
+    identity.end_binding(&caller.0, account, subject, &body.reason).await?;
+    Ok(HttpResponse::NoContent().finish())
 }

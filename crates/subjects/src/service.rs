@@ -1,11 +1,16 @@
 //! Acts on subjects that a person decides: events, a change of code, a merge and its taking back. Each is one transaction with its change
 //! entry; each can be seen and answered for later.
 
+use crate::history::{self, Named, Names, Profile, Profiles, Renamed};
+use crate::matching::KnownName;
 use crate::model::{BAD_MERGE, BAD_USCC, CODE_TAKEN, Event, EventKind, NOT_MERGED, NewEvent, SUBJECT_NOT_FOUND};
 use crate::store;
+use crate::timeline::{self, Stretch};
 use chrono::{DateTime, NaiveDate, Utc};
 use credence_audit::{Change, record};
+use credence_catalog::SubjectKind;
 use credence_core::Actor;
+use credence_core::clock::china_date;
 use credence_core::identifiers::Uscc;
 use credence_core::identifiers::uscc::UsccRules;
 use credence_core::problem::{NOT_FOUND, Problem, Result};
@@ -30,7 +35,7 @@ pub async fn record_event(
     today: NaiveDate,
     now: DateTime<Utc>,
 ) -> Result<Event> {
-    let subject = store::lock(tx, subject_id).await?.ok_or_else(|| Problem::new(&SUBJECT_NOT_FOUND))?;
+    store::lock(tx, subject_id).await?.ok_or_else(|| Problem::new(&SUBJECT_NOT_FOUND))?;
     if new.happened_on > today {
         return Err(Problem::malformed("happened_on 不能晚于今天", "happened_on cannot lie in the future"));
     }
@@ -49,12 +54,21 @@ pub async fn record_event(
         other_subject_id: new.other_subject_id,
         from_value: None,
         to_value: to_value.map(str::to_owned),
-        basis: new.basis.trim().to_owned(),
+        basis: Some(new.basis.trim().to_owned()),
     };
     match new.kind {
         EventKind::Rename => {
             let name = to_value.ok_or_else(missing)?;
-            event.from_value = store::rename(tx, subject_id, name, &credence_names::normalise(name), new.happened_on, "event", now).await?;
+            let stored = store::known_names(tx.conn(), subject_id).await?;
+            let mut names = history::confirmed(&stored);
+            // Of a provisional subject the name in use is what it was renamed from.
+            if names.is_empty() {
+                names.extend(stored.iter().take(1).map(history::stretch));
+            }
+            let named = Named { name: name.to_owned(), normal: credence_names::normalise(name), confirmed: true, source: EVENT.to_owned() };
+            let renamed = history::state_name(&mut names, named, Some(new.happened_on), today);
+            event.from_value = renamed.as_ref().map(|r| r.from.clone()).filter(|from| from != name);
+            store::write_names(tx, subject_id, &stored, &names, now).await?;
         }
         EventKind::CodeChange => {
             let code = parse_uscc(to_value.ok_or_else(missing)?, rules)?;
@@ -64,13 +78,14 @@ pub async fn record_event(
             event.to_value = Some(code.to_string());
         }
         EventKind::Relocation => {
-            event.from_value = subject.area_code;
-            store::set_area(tx, subject_id, to_value.ok_or_else(missing)?).await?;
+            let area = to_value.ok_or_else(missing)?;
+            let stated = Profile { area: Some(area.to_owned()), standing: None, source: EVENT.to_owned() };
+            event.from_value = state_profile(tx, subject_id, stated, new.happened_on, today, now).await?.area;
         }
         kind => {
             if let Some(standing) = kind.standing() {
-                event.from_value = subject.standing;
-                store::set_standing(tx, subject_id, standing).await?;
+                let stated = Profile { standing: Some(standing.to_owned()), area: None, source: EVENT.to_owned() };
+                event.from_value = state_profile(tx, subject_id, stated, new.happened_on, today, now).await?.standing;
             }
         }
     }
@@ -78,6 +93,153 @@ pub async fn record_event(
     let change = Change::new("subject.event", "subject", subject_id).about(subject_id);
     record(tx, actor, change.with(json!({ "event_id": event.id, "kind": event.kind, "happened_on": event.happened_on })), now).await?;
     Ok(event)
+}
+
+/// Source of what a person recorded as an event.
+const EVENT: &str = "event";
+
+/// Writes standing or area from a day on; what they were the day before.
+async fn state_profile(
+    tx: &mut Tx<'_>,
+    subject_id: Uuid,
+    stated: Profile,
+    on: NaiveDate,
+    today: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<Profile> {
+    let mut profiles = store::profiles(tx.conn(), subject_id).await?;
+    let before = on.pred_opt().and_then(|day| timeline::on(&profiles, day)).cloned().unwrap_or_default();
+    let stored: Vec<Uuid> = profiles.iter().filter_map(|p| p.row).collect();
+    history::state_profile(&mut profiles, stated, Some(on), today);
+    store::write_profiles(tx, subject_id, &stored, &profiles, now).await?;
+    Ok(before)
+}
+
+/// What one version of registration data says about its subject.
+#[derive(Debug, Clone)]
+pub struct Stated {
+    /// When the platform learnt it.
+    pub known_from: DateTime<Utc>,
+    /// Registered name.
+    pub name: String,
+    /// Day the source gives for it.
+    pub on: Option<NaiveDate>,
+    /// Kind, where the registered type tells.
+    pub kind: Option<SubjectKind>,
+    /// 登记状态.
+    pub standing: Option<String>,
+    /// Division.
+    pub area: Option<String>,
+    /// Further numbers: scheme and value.
+    pub numbers: Vec<(&'static str, String)>,
+}
+
+/// Reckons a subject's names, profile, numbers and confirmation anew, from the registration data that still stands and from what persons
+/// recorded: after registration data was corrected, withdrawn or undone, what rested on it follows (invariant 8). `fallback` is the name a
+/// record uses, for a subject that no registration data confirms any more.
+pub async fn restate(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    subject_id: Uuid,
+    item: &str,
+    stated: &[Stated],
+    fallback: Option<Named>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    store::lock(tx, subject_id).await?.ok_or_else(|| Problem::new(&SUBJECT_NOT_FOUND))?;
+    let stored_names = store::known_names(tx.conn(), subject_id).await?;
+    let stored_profiles = store::profiles(tx.conn(), subject_id).await?;
+    let events = store::standing_events(tx, subject_id).await?;
+    let by_persons = events.iter().filter(|(.., by, _)| by != item);
+    let mut acts: Vec<(DateTime<Utc>, Act<'_>)> = stated.iter().map(|s| (s.known_from, Act::Registered(s))).collect();
+    acts.extend(by_persons.map(|e| (e.6, Act::Event(e))));
+    acts.sort_by_key(|(at, _)| *at);
+
+    let (mut names, mut profiles, mut renames) = (Names::new(), Profiles::new(), Vec::new());
+    for (at, act) in acts {
+        let known_on = china_date(at);
+        match act {
+            Act::Registered(s) => {
+                let named =
+                    Named { name: s.name.clone(), normal: credence_names::normalise(&s.name), confirmed: true, source: item.to_owned() };
+                renames.extend(history::state_name(&mut names, named, s.on, known_on));
+                let profile = Profile { standing: s.standing.clone(), area: s.area.clone(), source: item.to_owned() };
+                history::state_profile(&mut profiles, profile, s.on, known_on);
+            }
+            Act::Event((_, kind, on, _, to, ..)) => {
+                let standing = EventKind::from_code(kind).and_then(EventKind::standing).map(str::to_owned);
+                let area = to.clone().filter(|_| kind == EventKind::Relocation.code());
+                history::state_profile(&mut profiles, Profile { standing, area, source: EVENT.to_owned() }, Some(*on), known_on);
+                if let (Some(EventKind::Rename), Some(name)) = (EventKind::from_code(kind), to) {
+                    let named =
+                        Named { name: name.clone(), normal: credence_names::normalise(name), confirmed: true, source: EVENT.to_owned() };
+                    history::state_name(&mut names, named, Some(*on), known_on);
+                }
+            }
+        }
+    }
+    // Stretches that come out as they are stored keep their rows: nothing was learnt about them.
+    for s in &mut names {
+        let same = |n: &&KnownName| {
+            n.confirmed == s.value.confirmed && n.name == s.value.name && n.valid_from == s.valid_from && n.valid_to == s.valid_to
+        };
+        s.row = stored_names.iter().find(same).map(|n| n.id);
+    }
+    for s in &mut profiles {
+        let same = |p: &&Stretch<Profile, Uuid>| p.value == s.value && p.valid_from == s.valid_from && p.valid_to == s.valid_to;
+        s.row = stored_profiles.iter().find(same).and_then(|p| p.row);
+    }
+    store::write_names(tx, subject_id, &stored_names, &names, now).await?;
+    if let (true, Some(fallback)) = (names.is_empty(), fallback) {
+        store::write_provisional_name(tx, subject_id, &fallback, now).await?;
+    }
+    let stored: Vec<Uuid> = stored_profiles.iter().filter_map(|p| p.row).collect();
+    store::write_profiles(tx, subject_id, &stored, &profiles, now).await?;
+
+    let wrong: Vec<Uuid> = events
+        .iter()
+        .filter(|(_, kind, on, from, to, by, _)| {
+            by == item
+                && kind == EventKind::Rename.code()
+                && !renames.iter().any(|r| r.on == *on && Some(&r.from) == from.as_ref() && Some(&r.to) == to.as_ref())
+        })
+        .map(|e| e.0)
+        .collect();
+    store::take_back_events(tx, &wrong, now).await?;
+    let told = |r: &Renamed| {
+        events.iter().any(|(_, _, on, from, to, ..)| r.on == *on && Some(&r.from) == from.as_ref() && Some(&r.to) == to.as_ref())
+    };
+    for r in renames.iter().filter(|r| !told(r)) {
+        let event = Event {
+            id: Uuid::now_v7(),
+            kind: EventKind::Rename.code().to_owned(),
+            happened_on: r.on,
+            other_subject_id: None,
+            from_value: Some(r.from.clone()),
+            to_value: Some(r.to.clone()),
+            basis: Some(item.to_owned()),
+        };
+        store::insert_event(tx, subject_id, &event, now, item).await?;
+    }
+
+    let numbers = store::numbers_from(tx, subject_id, item).await?;
+    let still =
+        |scheme: &str, value: Option<&str>| stated.iter().flat_map(|s| &s.numbers).any(|(s, v)| *s == scheme && Some(v.as_str()) == value);
+    let gone: Vec<Uuid> = numbers.iter().filter(|(_, scheme, value)| !still(scheme, value.as_deref())).map(|n| n.0).collect();
+    store::close_numbers(tx, &gone, now).await?;
+    for (scheme, value) in stated.iter().flat_map(|s| &s.numbers) {
+        store::add_number(tx, subject_id, scheme, value, item, now).await?;
+    }
+    let kind = stated.iter().rev().find_map(|s| s.kind).map(SubjectKind::code);
+    store::set_confirmed(tx, subject_id, !stated.is_empty(), kind, now).await?;
+    let detail = json!({ "item": item, "statements": stated.len(), "events_taken_back": wrong });
+    record(tx, actor, Change::new("subject.restate", "subject", subject_id).about(subject_id).with(detail), now).await
+}
+
+/// What a history is made of.
+enum Act<'a> {
+    Registered(&'a Stated),
+    Event(&'a store::StandingEvent),
 }
 
 /// Finds two subjects to be one: `from` is read through `into` from now on. Its records stay its own, so the merge can be taken back.
@@ -98,7 +260,7 @@ pub async fn merge(tx: &mut Tx<'_>, actor: &Actor, from: Uuid, into: Uuid, reaso
     if source.merged_into.is_some() || person(&source.kind) != person(&target.kind) {
         return bad();
     }
-    if store::family(tx.conn(), target).await?.first() == Some(&from) {
+    if store::family(tx.conn(), into, now).await?.first() == Some(&from) {
         return bad();
     }
     let id = Uuid::now_v7();

@@ -8,7 +8,7 @@ use credence_core::actor::Credential;
 use credence_core::crypto::sha256;
 use credence_core::problem::{Kind, Problem, ProblemType, Result};
 use credence_db::schema::idempotency_keys;
-use credence_db::{DbResult, Tx};
+use credence_db::{Db, DbResult, Tx};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use serde::{Serialize, de::DeserializeOwned};
@@ -19,6 +19,13 @@ pub static KEY_REUSED: ProblemType = ProblemType {
     kind: Kind::Unprocessable,
     zh: "该 Idempotency-Key 已用于另一请求；新的请求请使用新的键",
     en: "this Idempotency-Key was used for another request; use a new key for a new request",
+};
+/// The first request under the key is still being worked on.
+pub static KEY_IN_PROGRESS: ProblemType = ProblemType {
+    code: "idempotency_key_in_progress",
+    kind: Kind::Conflict,
+    zh: "使用该 Idempotency-Key 的请求正在处理；请稍后用同一键重试",
+    en: "the request under this Idempotency-Key is still being worked on; try again with the same key in a moment",
 };
 /// The header is not usable.
 pub static BAD_KEY: ProblemType = ProblemType {
@@ -54,25 +61,27 @@ impl Key {
     }
 }
 
-/// The answer given before under this key, if there is one. Concurrent requests with one key wait for each other here.
-pub async fn replay<T: DeserializeOwned>(tx: &mut Tx<'_>, key: Option<&Key>) -> Result<Option<T>> {
+/// The answer given before under this key, if there is one. Concurrent requests with one key wait for each other here. While the first request
+/// is still being worked on, the same one is told so.
+pub async fn replay<T: DeserializeOwned>(tx: &mut Tx<'_>, key: Option<&Key>, now: DateTime<Utc>) -> Result<Option<T>> {
     let Some(key) = key else { return Ok(None) };
     diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
         .bind::<diesel::sql_types::Text, _>(format!("{}/{}", key.actor, key.key))
         .execute(tx.conn())
         .await
         .db()?;
-    let stored: Option<(Vec<u8>, serde_json::Value)> = idempotency_keys::table
+    let stored: Option<(Vec<u8>, serde_json::Value, Option<DateTime<Utc>>)> = idempotency_keys::table
         .find((&key.actor, &key.key))
-        .select((idempotency_keys::request_hash, idempotency_keys::response))
+        .select((idempotency_keys::request_hash, idempotency_keys::response, idempotency_keys::pending_until))
         .first(tx.conn())
         .await
         .optional()
         .db()?;
     match stored {
         None => Ok(None),
-        Some((hash, _)) if hash != key.request_hash => Err(Problem::new(&KEY_REUSED)),
-        Some((_, response)) => {
+        Some((hash, ..)) if hash != key.request_hash => Err(Problem::new(&KEY_REUSED)),
+        Some((.., Some(until))) if now < until => Err(Problem::new(&KEY_IN_PROGRESS)),
+        Some((_, response, _)) => {
             // Nothing is written by giving an answer again, and that is as it should be.
             tx.mark_recorded();
             serde_json::from_value(response).map(Some).map_err(Problem::internal)
@@ -80,8 +89,15 @@ pub async fn replay<T: DeserializeOwned>(tx: &mut Tx<'_>, key: Option<&Key>) -> 
     }
 }
 
-/// Keeps the answer, in the transaction of the effect.
-pub async fn keep<T: Serialize>(tx: &mut Tx<'_>, key: Option<&Key>, response: &T, now: DateTime<Utc>) -> Result<()> {
+/// Keeps the answer, in the transaction of the effect. With `pending_until` the answer is a receipt: until [`complete`] puts the answer in its
+/// place the request counts as being worked on, at most until that instant, in case the process dies.
+pub async fn keep<T: Serialize>(
+    tx: &mut Tx<'_>,
+    key: Option<&Key>,
+    response: &T,
+    pending_until: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let Some(key) = key else { return Ok(()) };
     diesel::insert_into(idempotency_keys::table)
         .values((
@@ -89,10 +105,28 @@ pub async fn keep<T: Serialize>(tx: &mut Tx<'_>, key: Option<&Key>, response: &T
             idempotency_keys::key.eq(&key.key),
             idempotency_keys::request_hash.eq(key.request_hash.to_vec()),
             idempotency_keys::response.eq(serde_json::to_value(response).map_err(Problem::internal)?),
+            idempotency_keys::pending_until.eq(pending_until),
             idempotency_keys::created_at.eq(now),
         ))
         .execute(tx.conn())
         .await
         .db()?;
     Ok(())
+}
+
+/// Puts the answer in the place of the receipt.
+pub async fn complete<T: Serialize>(db: &Db, key: Option<&Key>, response: &T) -> Result<()> {
+    let Some(key) = key else { return Ok(()) };
+    let response = serde_json::to_value(response).map_err(Problem::internal)?;
+    diesel::update(idempotency_keys::table.find((&key.actor, &key.key)))
+        .set((idempotency_keys::response.eq(response), idempotency_keys::pending_until.eq(None::<DateTime<Utc>>)))
+        .execute(&mut db.read().await?)
+        .await
+        .db()?;
+    Ok(())
+}
+
+/// Forgets answers from before an instant; how many.
+pub async fn forget(db: &Db, before: DateTime<Utc>) -> Result<usize> {
+    diesel::delete(idempotency_keys::table.filter(idempotency_keys::created_at.lt(before))).execute(&mut db.read().await?).await.db()
 }

@@ -1,6 +1,8 @@
 //! Whose the rows of a chunk are, set-wise over the raw driver: one statement per rule, not one per row.
 
+use crate::history::{self, Names, Profile, Profiles, Renamed};
 use crate::matching::{Identified, KnownName, Resolution, SubjectRef};
+use crate::timeline::Stretch;
 use chrono::{DateTime, NaiveDate, Utc};
 use credence_catalog::SubjectKind;
 use credence_core::problem::Result;
@@ -58,16 +60,15 @@ pub async fn resolve(
                 Identified::Person { scheme, index, .. } => vec![Lookup::Sealed(scheme, *index)],
                 Identified::Weak => r.others.iter().map(|(scheme, value)| Lookup::Clear(scheme, value.clone())).collect(),
             };
-            let hit = keys.iter().find_map(|key| found.get(key).map(|id| (*id, false)).or_else(|| created.get(key).map(|id| (*id, true))));
+            let hit = keys.iter().find_map(|key| found.get(key).or_else(|| created.get(key)).copied());
             match hit {
                 None => Resolution::Unmatched,
-                Some((subject_id, created)) => {
+                Some(subject_id) => {
                     let known = names.get(&subject_id);
                     Resolution::Found {
                         subject_id,
                         provisional: known.is_some_and(|(provisional, _)| *provisional),
                         names: known.map(|(_, names)| Arc::clone(names)).unwrap_or_default(),
-                        created,
                     }
                 }
             }
@@ -178,7 +179,6 @@ async fn create(
         .collect();
     let names: Vec<&str> = new.values().map(|(_, r)| r.name.as_str()).collect();
     let normals: Vec<&str> = new.values().map(|(_, r)| r.name_normal.as_str()).collect();
-    let fresh = |n: usize| -> Vec<Uuid> { (0..n).map(|_| Uuid::now_v7()).collect() };
     query(
         tx,
         "INSERT INTO subjects (id, kind, state, created_at) SELECT id, kind, 'provisional', $3 FROM unnest($1::uuid[], $2::text[]) AS n (id, kind)",
@@ -192,7 +192,7 @@ async fn create(
            FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::bytea[])
                 AS n (id, subject_id, scheme, value, value_index, value_sealed)
          ON CONFLICT DO NOTHING RETURNING subject_id",
-        &[&fresh(ids.len()), &ids, &schemes, &values, &indexes, &sealed, &source, &now],
+        &[&fresh_ids(ids.len()), &ids, &schemes, &values, &indexes, &sealed, &source, &now],
     )
     .await?;
     let inserted: Vec<Uuid> = inserted.iter().map(|row| row.get(0)).collect();
@@ -202,7 +202,7 @@ async fn create(
          SELECT id, subject_id, name, normal, false, $5, $6
            FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS n (id, subject_id, name, normal)
           WHERE subject_id = ANY ($7)",
-        &[&fresh(ids.len()), &ids, &names, &normals, &source, &now, &inserted],
+        &[&fresh_ids(ids.len()), &ids, &names, &normals, &source, &now, &inserted],
     )
     .await?;
     let mut created: HashMap<Lookup, Uuid> = new.iter().map(|(key, (id, _))| (key.clone(), *id)).collect();
@@ -230,7 +230,7 @@ async fn names(tx: &BulkTx<'_>, found: impl Iterator<Item = Uuid>, created: impl
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let sql = "SELECT i.id, s.provisional, n.name_normal, n.name, n.confirmed, n.valid_from, n.valid_to
+    let sql = "SELECT i.id, s.provisional, n.id, n.name_normal, n.name, n.confirmed, n.valid_from, n.valid_to, n.stated_on, n.source
                  FROM unnest($1::uuid[]) AS i (id)
                 CROSS JOIN LATERAL (SELECT state = 'provisional' AS provisional FROM subjects WHERE id = i.id OFFSET 0) AS s
                 CROSS JOIN LATERAL (SELECT * FROM subject_names WHERE subject_id = i.id AND known_to IS NULL OFFSET 0) AS n";
@@ -238,123 +238,190 @@ async fn names(tx: &BulkTx<'_>, found: impl Iterator<Item = Uuid>, created: impl
     for row in query(tx, sql, &[&ids]).await? {
         let entry = names.entry(row.get(0)).or_insert_with(|| (row.get(1), Vec::new()));
         entry.1.push(KnownName {
-            normal: row.get(2),
-            name: row.get(3),
-            confirmed: row.get(4),
-            valid_from: row.get(5),
-            valid_to: row.get(6),
+            id: row.get(2),
+            normal: row.get(3),
+            name: row.get(4),
+            confirmed: row.get(5),
+            valid_from: row.get(6),
+            valid_to: row.get(7),
+            stated_on: row.get(8),
+            source: row.get(9),
         });
     }
     Ok(names.into_iter().map(|(id, (provisional, names))| (id, (provisional, Arc::new(names)))).collect())
 }
 
-/// What a row of registration data says about its subject.
-#[derive(Debug, Clone)]
-pub struct Registration {
-    /// Whose.
-    pub subject_id: Uuid,
-    /// Registered name.
-    pub name: String,
-    /// Its normal form.
-    pub name_normal: String,
-    /// First day of the name, where the row says.
-    pub since: Option<NaiveDate>,
+/// What registration data of a chunk says about one subject, reckoned through its names already.
+#[derive(Debug, Clone, Default)]
+pub struct Registered {
+    /// Rows of names that were there.
+    pub stored_names: Vec<Uuid>,
+    /// Its names as they are now.
+    pub names: Names,
+    /// Renames that came to light.
+    pub renames: Vec<Renamed>,
+    /// What rows say of standing and area, in their order.
+    pub profiles: Vec<(Option<NaiveDate>, Profile)>,
     /// Kind, where the registered type tells.
     pub kind: Option<SubjectKind>,
-    /// 登记状态.
-    pub standing: Option<String>,
-    /// Division.
-    pub area: Option<String>,
     /// Further numbers: scheme and value.
     pub numbers: Vec<(&'static str, String)>,
-    /// The confirmed name it replaces, when it is another.
-    pub renamed_from: Option<String>,
-    /// Whether the name has to be written: new, or confirming a provisional one.
-    pub write_name: bool,
 }
 
-/// Confirms subjects and their names. Of several rows about one subject in a chunk the last one counts, as if they had come one by one.
-pub async fn register(tx: &BulkTx<'_>, rows: &[Registration], source: &str, today: NaiveDate, now: DateTime<Utc>) -> Result<()> {
-    let mut last: BTreeMap<Uuid, &Registration> = BTreeMap::new();
-    for row in rows {
-        last.insert(row.subject_id, row);
-    }
-    let ids: Vec<Uuid> = last.keys().copied().collect();
-    let kinds: Vec<Option<&str>> = last.values().map(|r| r.kind.map(SubjectKind::code)).collect();
-    let standings: Vec<Option<&str>> = last.values().map(|r| r.standing.as_deref()).collect();
-    let areas: Vec<Option<&str>> = last.values().map(|r| r.area.as_deref()).collect();
+/// Confirms subjects, and writes what became of their names, profiles and numbers.
+pub async fn register(
+    tx: &BulkTx<'_>,
+    registered: &BTreeMap<Uuid, Registered>,
+    source: &str,
+    today: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let ids: Vec<Uuid> = registered.keys().copied().collect();
+    let kinds: Vec<Option<&str>> = registered.values().map(|r| r.kind.map(SubjectKind::code)).collect();
     query(
         tx,
-        "UPDATE subjects s SET state = 'confirmed', confirmed_at = coalesce(s.confirmed_at, $5), kind = coalesce(n.kind, s.kind),
-                standing = coalesce(n.standing, s.standing), area_code = coalesce(n.area, s.area_code)
-           FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS n (id, kind, standing, area) WHERE s.id = n.id",
-        &[&ids, &kinds, &standings, &areas, &now],
+        "UPDATE subjects s SET state = 'confirmed', confirmed_at = coalesce(s.confirmed_at, $3), kind = coalesce(n.kind, s.kind)
+           FROM unnest($1::uuid[], $2::text[]) AS n (id, kind) WHERE s.id = n.id
+            AND (s.state <> 'confirmed' OR s.kind IS DISTINCT FROM coalesce(n.kind, s.kind))",
+        &[&ids, &kinds, &now],
     )
     .await?;
-    let named: Vec<&&Registration> = last.values().filter(|r| r.write_name).collect();
-    if !named.is_empty() {
-        write_names(tx, &named, source, today, now).await?;
-    }
+    write_names(tx, registered, now).await?;
+    write_profiles(tx, registered, &ids, today, now).await?;
+    write_renames(tx, registered, source, now).await?;
     let numbers: Vec<(Uuid, &str, &str)> =
-        last.values().flat_map(|r| r.numbers.iter().map(|(s, v)| (r.subject_id, *s, v.as_str()))).collect();
+        registered.iter().flat_map(|(id, r)| r.numbers.iter().map(|(s, v)| (*id, *s, v.as_str()))).collect();
     if !numbers.is_empty() {
         let owners: Vec<Uuid> = numbers.iter().map(|(id, ..)| *id).collect();
         let schemes: Vec<&str> = numbers.iter().map(|(_, scheme, _)| *scheme).collect();
         let values: Vec<&str> = numbers.iter().map(|(.., value)| *value).collect();
-        let fresh: Vec<Uuid> = owners.iter().map(|_| Uuid::now_v7()).collect();
         query(
             tx,
             "INSERT INTO subject_identifiers (id, subject_id, scheme, value, status, source, known_from)
-             SELECT n.id, n.subject_id, n.scheme, n.value, 'current', $5, $6
+             SELECT DISTINCT ON (n.subject_id, n.scheme, n.value) n.id, n.subject_id, n.scheme, n.value, 'current', $5, $6
                FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS n (id, subject_id, scheme, value)
               WHERE NOT EXISTS (SELECT 1 FROM subject_identifiers i WHERE i.value = n.value AND i.scheme = n.scheme
                                    AND i.subject_id = n.subject_id AND i.known_to IS NULL)",
-            &[&fresh, &owners, &schemes, &values, &source, &now],
+            &[&fresh_ids(owners.len()), &owners, &schemes, &values, &source, &now],
         )
         .await?;
     }
     Ok(())
 }
 
-async fn write_names(tx: &BulkTx<'_>, named: &[&&Registration], source: &str, today: NaiveDate, now: DateTime<Utc>) -> Result<()> {
-    let ids: Vec<Uuid> = named.iter().map(|r| r.subject_id).collect();
-    let names: Vec<&str> = named.iter().map(|r| r.name.as_str()).collect();
-    let normals: Vec<&str> = named.iter().map(|r| r.name_normal.as_str()).collect();
-    // A first name holds as far back as anybody knows unless the row dates it; a new name holds from the day it was approved, else from
-    // today.
-    let since: Vec<Option<NaiveDate>> =
-        named.iter().map(|r| if r.renamed_from.is_some() { Some(r.since.unwrap_or(today)) } else { None }).collect();
-    let renamed: Vec<Option<&str>> = named.iter().map(|r| r.renamed_from.as_deref()).collect();
-    let fresh = || -> Vec<Uuid> { ids.iter().map(|_| Uuid::now_v7()).collect() };
-    // Confirmed names that end are closed in known time and written again with their last day; provisional ones are just closed.
+fn fresh_ids(n: usize) -> Vec<Uuid> {
+    (0..n).map(|_| Uuid::now_v7()).collect()
+}
+
+async fn write_names(tx: &BulkTx<'_>, registered: &BTreeMap<Uuid, Registered>, now: DateTime<Utc>) -> Result<()> {
+    let gone: Vec<Uuid> = registered.values().flat_map(|r| history::gone(r.stored_names.iter().copied(), &r.names)).collect();
+    if !gone.is_empty() {
+        query(tx, "UPDATE subject_names SET known_to = greatest($2, known_from) WHERE id = ANY ($1)", &[&gone, &now]).await?;
+    }
+    let fresh: Vec<(Uuid, _)> = registered.iter().flat_map(|(id, r)| history::fresh(&r.names).map(|s| (*id, s))).collect();
+    if fresh.is_empty() {
+        return Ok(());
+    }
     query(
         tx,
-        "WITH n AS (SELECT * FROM unnest($1::uuid[], $2::date[]) AS n (subject_id, since)),
-              closed AS (UPDATE subject_names o SET known_to = $4 FROM n
-                          WHERE o.subject_id = n.subject_id AND o.known_to IS NULL AND o.valid_to IS NULL
-                      RETURNING o.subject_id, o.name, o.name_normal, o.confirmed, o.valid_from, o.source, n.since)
-         INSERT INTO subject_names (id, subject_id, name, name_normal, confirmed, valid_from, valid_to, source, known_from)
-         SELECT f.id, c.subject_id, c.name, c.name_normal, true, c.valid_from, c.since - 1, c.source, $4
-           FROM closed c JOIN unnest($1::uuid[], $3::uuid[]) AS f (subject_id, id) USING (subject_id)
-          WHERE c.confirmed AND c.since IS NOT NULL AND (c.valid_from IS NULL OR c.valid_from < c.since)",
-        &[&ids, &since, &fresh(), &now],
+        "INSERT INTO subject_names (id, subject_id, name, name_normal, confirmed, valid_from, valid_to, stated_on, source, known_from)
+         SELECT id, subject_id, name, normal, confirmed, valid_from, valid_to, stated_on, source, $10
+           FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::date[], $6::date[], $7::date[], $8::text[], $9::boolean[])
+                AS n (id, subject_id, name, normal, valid_from, valid_to, stated_on, source, confirmed)",
+        &[
+            &fresh_ids(fresh.len()),
+            &fresh.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
+            &fresh.iter().map(|(_, s)| s.value.name.as_str()).collect::<Vec<_>>(),
+            &fresh.iter().map(|(_, s)| s.value.normal.as_str()).collect::<Vec<_>>(),
+            &fresh.iter().map(|(_, s)| s.valid_from).collect::<Vec<_>>(),
+            &fresh.iter().map(|(_, s)| s.valid_to).collect::<Vec<_>>(),
+            &fresh.iter().map(|(_, s)| s.stated_on).collect::<Vec<_>>(),
+            &fresh.iter().map(|(_, s)| s.value.source.as_str()).collect::<Vec<_>>(),
+            &fresh.iter().map(|(_, s)| s.value.confirmed).collect::<Vec<_>>(),
+            &now,
+        ],
     )
     .await?;
+    Ok(())
+}
+
+async fn write_profiles(
+    tx: &BulkTx<'_>,
+    registered: &BTreeMap<Uuid, Registered>,
+    ids: &[Uuid],
+    today: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let sql = "SELECT p.subject_id, p.id, p.standing, p.area_code, p.source, p.valid_from, p.valid_to, p.stated_on FROM unnest($1::uuid[]) AS i (id)
+               CROSS JOIN LATERAL (SELECT * FROM subject_profiles WHERE subject_id = i.id AND known_to IS NULL OFFSET 0) AS p
+               ORDER BY p.subject_id, p.valid_from NULLS FIRST";
+    let mut lines: BTreeMap<Uuid, Profiles> = BTreeMap::new();
+    for row in query(tx, sql, &[&ids]).await? {
+        lines.entry(row.get(0)).or_default().push(Stretch {
+            row: Some(row.get(1)),
+            value: Profile { standing: row.get(2), area: row.get(3), source: row.get(4) },
+            valid_from: row.get(5),
+            valid_to: row.get(6),
+            stated_on: row.get(7),
+        });
+    }
+    let (mut gone, mut fresh) = (Vec::new(), Vec::new());
+    for (id, r) in registered {
+        let mut line = lines.remove(id).unwrap_or_default();
+        let stored: Vec<Uuid> = line.iter().filter_map(|s| s.row).collect();
+        for (on, profile) in &r.profiles {
+            history::state_profile(&mut line, profile.clone(), *on, today);
+        }
+        gone.extend(history::gone(stored, &line));
+        fresh.extend(line.into_iter().filter(|s| s.row.is_none()).map(|s| (*id, s)));
+    }
+    if !gone.is_empty() {
+        query(tx, "UPDATE subject_profiles SET known_to = greatest($2, known_from) WHERE id = ANY ($1)", &[&gone, &now]).await?;
+    }
+    if fresh.is_empty() {
+        return Ok(());
+    }
     query(
         tx,
-        "INSERT INTO subject_names (id, subject_id, name, name_normal, confirmed, valid_from, source, known_from)
-         SELECT id, subject_id, name, normal, true, since, $6, $7
-           FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::date[]) AS n (id, subject_id, name, normal, since)",
-        &[&fresh(), &ids, &names, &normals, &since, &source, &now],
+        "INSERT INTO subject_profiles (id, subject_id, standing, area_code, valid_from, valid_to, stated_on, source, known_from)
+         SELECT id, subject_id, standing, area_code, valid_from, valid_to, stated_on, source, $9
+           FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::date[], $6::date[], $7::date[], $8::text[])
+                AS n (id, subject_id, standing, area_code, valid_from, valid_to, stated_on, source)",
+        &[
+            &fresh_ids(fresh.len()),
+            &fresh.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
+            &fresh.iter().map(|(_, s)| s.value.standing.as_deref()).collect::<Vec<_>>(),
+            &fresh.iter().map(|(_, s)| s.value.area.as_deref()).collect::<Vec<_>>(),
+            &fresh.iter().map(|(_, s)| s.valid_from).collect::<Vec<_>>(),
+            &fresh.iter().map(|(_, s)| s.valid_to).collect::<Vec<_>>(),
+            &fresh.iter().map(|(_, s)| s.stated_on).collect::<Vec<_>>(),
+            &fresh.iter().map(|(_, s)| s.value.source.as_str()).collect::<Vec<_>>(),
+            &now,
+        ],
     )
     .await?;
+    Ok(())
+}
+
+async fn write_renames(tx: &BulkTx<'_>, registered: &BTreeMap<Uuid, Registered>, source: &str, now: DateTime<Utc>) -> Result<()> {
+    let renames: Vec<(Uuid, &Renamed)> = registered.iter().flat_map(|(id, r)| r.renames.iter().map(|e| (*id, e))).collect();
+    if renames.is_empty() {
+        return Ok(());
+    }
     query(
         tx,
         "INSERT INTO subject_events (id, subject_id, kind, happened_on, from_value, to_value, basis, recorded_at, recorded_by)
-         SELECT id, subject_id, 'rename', coalesce(since, $8), old, new, $6, $7, $6
-           FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::date[]) AS n (id, subject_id, old, new, since)
-          WHERE old IS NOT NULL",
-        &[&fresh(), &ids, &renamed, &names, &since, &source, &now, &today],
+         SELECT id, subject_id, 'rename', happened_on, old, new, $6, $7, $6
+           FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::date[]) AS n (id, subject_id, old, new, happened_on)",
+        &[
+            &fresh_ids(renames.len()),
+            &renames.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
+            &renames.iter().map(|(_, e)| e.from.as_str()).collect::<Vec<_>>(),
+            &renames.iter().map(|(_, e)| e.to.as_str()).collect::<Vec<_>>(),
+            &renames.iter().map(|(_, e)| e.on).collect::<Vec<_>>(),
+            &source,
+            &now,
+        ],
     )
     .await?;
     Ok(())

@@ -1,25 +1,30 @@
 //! Every SQL statement about subjects: [`bulk`] for whole chunks of rows, the rest for one subject at a time.
 
 pub mod bulk;
+pub mod head;
 
-use crate::model::{Event, Identifier, Name, Subject};
+use crate::history::{self, Named, Names, Profile, Profiles};
+use crate::matching::KnownName;
+use crate::model::{Event, Subject};
+use crate::timeline::Stretch;
 use chrono::{DateTime, NaiveDate, Utc};
 use credence_core::problem::{Problem, Result};
-use credence_db::schema::{subject_events, subject_identifiers, subject_merges, subject_names, subjects};
+use credence_db::schema::{subject_events, subject_identifiers, subject_merges, subject_names, subject_profiles, subjects};
 use credence_db::{DbResult, Tx};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use std::collections::HashMap;
 use uuid::Uuid;
 
-type Row = (Uuid, String, String, Option<String>, Option<String>, Option<Uuid>);
+type Row = (Uuid, String, String, Option<Uuid>);
 
 fn subject(row: Row) -> Subject {
-    let (id, kind, state, standing, area_code, merged_into) = row;
-    Subject { id, kind, state, standing, area_code, merged_into }
+    let (id, kind, state, merged_into) = row;
+    Subject { id, kind, state, merged_into }
 }
 
-const COLUMNS: (subjects::id, subjects::kind, subjects::state, subjects::standing, subjects::area_code, subjects::merged_into) =
-    (subjects::id, subjects::kind, subjects::state, subjects::standing, subjects::area_code, subjects::merged_into);
+const COLUMNS: (subjects::id, subjects::kind, subjects::state, subjects::merged_into) =
+    (subjects::id, subjects::kind, subjects::state, subjects::merged_into);
 
 /// The subject with an id.
 pub async fn find(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Option<Subject>> {
@@ -56,8 +61,8 @@ pub async fn by_person_index(conn: &mut AsyncPgConnection, scheme: &str, index: 
     Ok(row.map(subject))
 }
 
-/// The subject everything is read through, and all that were merged into it, itself first.
-pub async fn family(conn: &mut AsyncPgConnection, start: &Subject) -> Result<Vec<Uuid>> {
+/// The subject everything is read through, and all that are merged into it, itself first: as the merges stood at an instant.
+pub async fn family(conn: &mut AsyncPgConnection, start: Uuid, known_at: DateTime<Utc>) -> Result<Vec<Uuid>> {
     #[derive(QueryableByName)]
     struct Member {
         #[diesel(sql_type = diesel::sql_types::Uuid)]
@@ -65,109 +70,29 @@ pub async fn family(conn: &mut AsyncPgConnection, start: &Subject) -> Result<Vec
     }
     // The depth bound only guards against a circle that the service does not let arise.
     let rows: Vec<Member> = diesel::sql_query(
-        "WITH RECURSIVE up AS (
-             SELECT id, merged_into, 0 AS depth FROM subjects WHERE id = $1
-             UNION ALL SELECT s.id, s.merged_into, depth + 1 FROM subjects s JOIN up ON s.id = up.merged_into WHERE depth < 32),
-         root AS (SELECT id FROM up WHERE merged_into IS NULL LIMIT 1),
+        "WITH RECURSIVE standing AS (
+             SELECT from_subject_id, into_subject_id FROM subject_merges WHERE merged_at <= $2 AND (unmerged_at IS NULL OR unmerged_at > $2)),
+         up AS (
+             SELECT $1 AS id, 0 AS depth
+             UNION ALL SELECT m.into_subject_id, depth + 1 FROM standing m JOIN up ON m.from_subject_id = up.id WHERE depth < 32),
+         root AS (SELECT id FROM up ORDER BY depth DESC LIMIT 1),
          down AS (
              SELECT id, 0 AS depth FROM root
-             UNION ALL SELECT s.id, depth + 1 FROM subjects s JOIN down ON s.merged_into = down.id WHERE depth < 32)
+             UNION ALL SELECT m.from_subject_id, depth + 1 FROM standing m JOIN down ON m.into_subject_id = down.id WHERE depth < 32)
          SELECT id FROM down ORDER BY depth, id",
     )
-    .bind::<diesel::sql_types::Uuid, _>(start.id)
+    .bind::<diesel::sql_types::Uuid, _>(start)
+    .bind::<diesel::sql_types::Timestamptz, _>(known_at)
     .load(conn)
     .await
     .db()?;
     Ok(rows.into_iter().map(|m| m.id).collect())
 }
 
-/// Whether anything was merged into the subject.
-pub async fn has_merged(conn: &mut AsyncPgConnection, id: Uuid) -> Result<bool> {
-    diesel::select(diesel::dsl::exists(subjects::table.filter(subjects::merged_into.eq(id)))).get_result(conn).await.db()
-}
-
-/// Names known at an instant, newest first.
-pub async fn names(conn: &mut AsyncPgConnection, family: &[Uuid], known_at: DateTime<Utc>) -> Result<Vec<Name>> {
-    type NameView = (String, bool, Option<NaiveDate>, Option<NaiveDate>, DateTime<Utc>);
-    let rows: Vec<NameView> = subject_names::table
-        .filter(subject_names::subject_id.eq_any(family.to_vec()))
-        .filter(subject_names::known_from.le(known_at))
-        .filter(subject_names::known_to.is_null().or(subject_names::known_to.gt(known_at)))
-        .order((subject_names::valid_to.desc().nulls_first(), subject_names::valid_from.desc().nulls_last(), subject_names::id.desc()))
-        .select((
-            subject_names::name,
-            subject_names::confirmed,
-            subject_names::valid_from,
-            subject_names::valid_to,
-            subject_names::known_from,
-        ))
-        .load(conn)
-        .await
-        .db()?;
-    Ok(rows
-        .into_iter()
-        .map(|(name, confirmed, valid_from, valid_to, known_from)| Name { name, confirmed, valid_from, valid_to, known_from })
-        .collect())
-}
-
-/// Numbers of organisations known at an instant; numbers of persons never leave here.
-pub async fn identifiers(conn: &mut AsyncPgConnection, family: &[Uuid], known_at: DateTime<Utc>) -> Result<Vec<Identifier>> {
-    type NumberView = (String, Option<String>, String, Option<NaiveDate>, Option<NaiveDate>);
-    let rows: Vec<NumberView> = subject_identifiers::table
-        .filter(subject_identifiers::subject_id.eq_any(family.to_vec()))
-        .filter(subject_identifiers::value.is_not_null())
-        .filter(subject_identifiers::known_from.le(known_at))
-        .filter(subject_identifiers::known_to.is_null().or(subject_identifiers::known_to.gt(known_at)))
-        .order((subject_identifiers::scheme.desc(), subject_identifiers::status, subject_identifiers::value))
-        .select((
-            subject_identifiers::scheme,
-            subject_identifiers::value,
-            subject_identifiers::status,
-            subject_identifiers::valid_from,
-            subject_identifiers::valid_to,
-        ))
-        .load(conn)
-        .await
-        .db()?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|(scheme, value, status, valid_from, valid_to)| {
-            Some(Identifier { scheme, value: value?, status, valid_from, valid_to })
-        })
-        .collect())
-}
-
-/// Events of a subject, newest first.
-pub async fn events(conn: &mut AsyncPgConnection, family: &[Uuid], known_at: DateTime<Utc>) -> Result<Vec<Event>> {
-    type EventRow = (Uuid, String, NaiveDate, Option<Uuid>, Option<String>, Option<String>, String);
-    let rows: Vec<EventRow> = subject_events::table
-        .filter(subject_events::subject_id.eq_any(family.to_vec()))
-        .filter(subject_events::recorded_at.le(known_at))
-        .order((subject_events::happened_on.desc(), subject_events::id.desc()))
-        .select((
-            subject_events::id,
-            subject_events::kind,
-            subject_events::happened_on,
-            subject_events::other_subject_id,
-            subject_events::from_value,
-            subject_events::to_value,
-            subject_events::basis,
-        ))
-        .load(conn)
-        .await
-        .db()?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, kind, happened_on, other_subject_id, from_value, to_value, basis)| Event {
-            id,
-            kind,
-            happened_on,
-            other_subject_id,
-            from_value,
-            to_value,
-            basis,
-        })
-        .collect())
+/// Whether the subject was ever merged into another or another into it.
+pub async fn ever_merged(conn: &mut AsyncPgConnection, id: Uuid) -> Result<bool> {
+    let merges = subject_merges::table.filter(subject_merges::into_subject_id.eq(id).or(subject_merges::from_subject_id.eq(id)));
+    diesel::select(diesel::dsl::exists(merges)).get_result(conn).await.db()
 }
 
 /// Organisations whose present or former name has this normal form, with area: the proposals for an unmatched row (rule 4).
@@ -204,7 +129,7 @@ pub(crate) async fn insert_event(tx: &mut Tx<'_>, subject_id: Uuid, event: &Even
             subject_events::other_subject_id.eq(event.other_subject_id),
             subject_events::from_value.eq(&event.from_value),
             subject_events::to_value.eq(&event.to_value),
-            subject_events::basis.eq(&event.basis),
+            subject_events::basis.eq(event.basis.as_deref().unwrap_or_default()),
             subject_events::recorded_at.eq(now),
             subject_events::recorded_by.eq(by),
         ))
@@ -214,75 +139,215 @@ pub(crate) async fn insert_event(tx: &mut Tx<'_>, subject_id: Uuid, event: &Even
     Ok(())
 }
 
-pub(crate) async fn set_standing(tx: &mut Tx<'_>, id: Uuid, standing: &str) -> Result<()> {
-    diesel::update(subjects::table.find(id)).set(subjects::standing.eq(standing)).execute(tx.conn()).await.db()?;
-    Ok(())
-}
-
-pub(crate) async fn set_area(tx: &mut Tx<'_>, id: Uuid, area: &str) -> Result<()> {
-    diesel::update(subjects::table.find(id)).set(subjects::area_code.eq(area)).execute(tx.conn()).await.db()?;
-    Ok(())
-}
-
-/// Ends the present name on the day before `from` and begins the new one. The row that ends is closed in known time and written again
-/// with its last day, so that what was known before stays answerable.
-pub(crate) async fn rename(
-    tx: &mut Tx<'_>,
-    id: Uuid,
-    name: &str,
-    normal: &str,
-    from: NaiveDate,
-    source: &str,
-    now: DateTime<Utc>,
-) -> Result<Option<String>> {
-    type NameRow = (Uuid, String, String, bool, Option<NaiveDate>, String);
-    let present: Vec<NameRow> = subject_names::table
-        .filter(subject_names::subject_id.eq(id))
-        .filter(subject_names::known_to.is_null())
-        .filter(subject_names::valid_to.is_null())
-        .select((
-            subject_names::id,
-            subject_names::name,
-            subject_names::name_normal,
-            subject_names::confirmed,
-            subject_names::valid_from,
-            subject_names::source,
-        ))
-        .load(tx.conn())
+/// Every name the platform holds now, confirmed or not.
+pub(crate) async fn known_names(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Vec<KnownName>> {
+    use subject_names as n;
+    type NameRow = (Uuid, String, String, bool, Option<NaiveDate>, Option<NaiveDate>, Option<NaiveDate>, String);
+    let rows: Vec<NameRow> = n::table
+        .filter(n::subject_id.eq(id))
+        .filter(n::known_to.is_null())
+        .select((n::id, n::name_normal, n::name, n::confirmed, n::valid_from, n::valid_to, n::stated_on, n::source))
+        .load(conn)
         .await
         .db()?;
-    for (name_id, old, old_normal, confirmed, valid_from, old_source) in &present {
-        diesel::update(subject_names::table.find(name_id)).set(subject_names::known_to.eq(now)).execute(tx.conn()).await.db()?;
-        let last = from.pred_opt();
-        if last.zip(*valid_from).is_some_and(|(last, first)| last < first) {
-            continue;
-        }
-        insert_name(tx, id, (old, old_normal), *confirmed, (*valid_from, last), old_source, now).await?;
-    }
-    insert_name(tx, id, (name, normal), true, (Some(from), None), source, now).await?;
-    Ok(present.into_iter().next().map(|(_, old, ..)| old))
+    Ok(rows
+        .into_iter()
+        .map(|(id, normal, name, confirmed, valid_from, valid_to, stated_on, source)| KnownName {
+            id,
+            normal,
+            name,
+            confirmed,
+            valid_from,
+            valid_to,
+            stated_on,
+            source,
+        })
+        .collect())
 }
 
-async fn insert_name(
-    tx: &mut Tx<'_>,
-    subject_id: Uuid,
-    (name, normal): (&str, &str),
-    confirmed: bool,
-    (valid_from, valid_to): (Option<NaiveDate>, Option<NaiveDate>),
-    source: &str,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    diesel::insert_into(subject_names::table)
+/// Standing and area by time, as the platform holds them now.
+pub(crate) async fn profiles(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Profiles> {
+    use subject_profiles as p;
+    type ProfileRow = (Uuid, Option<String>, Option<String>, String, Option<NaiveDate>, Option<NaiveDate>, Option<NaiveDate>);
+    let rows: Vec<ProfileRow> = p::table
+        .filter(p::subject_id.eq(id))
+        .filter(p::known_to.is_null())
+        .order(p::valid_from.asc().nulls_first())
+        .select((p::id, p::standing, p::area_code, p::source, p::valid_from, p::valid_to, p::stated_on))
+        .load(conn)
+        .await
+        .db()?;
+    Ok(rows
+        .into_iter()
+        .map(|(row, standing, area, source, valid_from, valid_to, stated_on)| Stretch {
+            value: Profile { standing, area, source },
+            valid_from,
+            valid_to,
+            stated_on,
+            row: Some(row),
+        })
+        .collect())
+}
+
+/// Stores names as they are now: rows that no stretch stands for are closed in known time, new stretches written.
+pub(crate) async fn write_names(tx: &mut Tx<'_>, id: Uuid, stored: &[KnownName], names: &Names, now: DateTime<Utc>) -> Result<()> {
+    use subject_names as n;
+    let gone = history::gone(stored.iter().map(|k| k.id), names);
+    diesel::update(n::table.filter(n::id.eq_any(gone))).set(n::known_to.eq(now)).execute(tx.conn()).await.db()?;
+    for s in history::fresh(names) {
+        diesel::insert_into(n::table)
+            .values((
+                n::id.eq(Uuid::now_v7()),
+                n::subject_id.eq(id),
+                n::name.eq(&s.value.name),
+                n::name_normal.eq(&s.value.normal),
+                n::confirmed.eq(s.value.confirmed),
+                n::valid_from.eq(s.valid_from),
+                n::valid_to.eq(s.valid_to),
+                n::stated_on.eq(s.stated_on),
+                n::source.eq(&s.value.source),
+                n::known_from.eq(now),
+            ))
+            .execute(tx.conn())
+            .await
+            .db()?;
+    }
+    Ok(())
+}
+
+/// Stores a name that no registration data confirms.
+pub(crate) async fn write_provisional_name(tx: &mut Tx<'_>, id: Uuid, name: &Named, now: DateTime<Utc>) -> Result<()> {
+    use subject_names as n;
+    diesel::insert_into(n::table)
         .values((
-            subject_names::id.eq(Uuid::now_v7()),
-            subject_names::subject_id.eq(subject_id),
-            subject_names::name.eq(name),
-            subject_names::name_normal.eq(normal),
-            subject_names::confirmed.eq(confirmed),
-            subject_names::valid_from.eq(valid_from),
-            subject_names::valid_to.eq(valid_to),
-            subject_names::source.eq(source),
-            subject_names::known_from.eq(now),
+            n::id.eq(Uuid::now_v7()),
+            n::subject_id.eq(id),
+            n::name.eq(&name.name),
+            n::name_normal.eq(&name.normal),
+            n::confirmed.eq(false),
+            n::source.eq(&name.source),
+            n::known_from.eq(now),
+        ))
+        .execute(tx.conn())
+        .await
+        .db()?;
+    Ok(())
+}
+
+/// Stores profiles as they are now, as [`write_names`] does.
+pub(crate) async fn write_profiles(tx: &mut Tx<'_>, id: Uuid, stored: &[Uuid], profiles: &Profiles, now: DateTime<Utc>) -> Result<()> {
+    use subject_profiles as p;
+    let gone = history::gone(stored.iter().copied(), profiles);
+    diesel::update(p::table.filter(p::id.eq_any(gone))).set(p::known_to.eq(now)).execute(tx.conn()).await.db()?;
+    for s in history::fresh(profiles) {
+        diesel::insert_into(p::table)
+            .values((
+                p::id.eq(Uuid::now_v7()),
+                p::subject_id.eq(id),
+                p::standing.eq(&s.value.standing),
+                p::area_code.eq(&s.value.area),
+                p::valid_from.eq(s.valid_from),
+                p::valid_to.eq(s.valid_to),
+                p::stated_on.eq(s.stated_on),
+                p::source.eq(&s.value.source),
+                p::known_from.eq(now),
+            ))
+            .execute(tx.conn())
+            .await
+            .db()?;
+    }
+    Ok(())
+}
+
+/// Divisions that subjects are registered in now.
+pub async fn areas(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, String>> {
+    use subject_profiles as p;
+    let rows: Vec<(Uuid, Option<String>)> = p::table
+        .filter(p::subject_id.eq_any(ids.to_vec()))
+        .filter(p::known_to.is_null())
+        .filter(p::valid_to.is_null())
+        .select((p::subject_id, p::area_code))
+        .load(conn)
+        .await
+        .db()?;
+    Ok(rows.into_iter().filter_map(|(id, area)| Some((id, area?))).collect())
+}
+
+/// An event that stands: id, kind, day, before, after, who recorded it and when.
+pub(crate) type StandingEvent = (Uuid, String, NaiveDate, Option<String>, Option<String>, String, DateTime<Utc>);
+
+/// Events of a subject that stand, in the order in which they were recorded.
+pub(crate) async fn standing_events(tx: &mut Tx<'_>, id: Uuid) -> Result<Vec<StandingEvent>> {
+    use subject_events as e;
+    e::table
+        .filter(e::subject_id.eq(id))
+        .filter(e::taken_back_at.is_null())
+        .order((e::recorded_at, e::id))
+        .select((e::id, e::kind, e::happened_on, e::from_value, e::to_value, e::recorded_by, e::recorded_at))
+        .load(tx.conn())
+        .await
+        .db()
+}
+
+/// Takes events back: what they rested on does not stand.
+pub(crate) async fn take_back_events(tx: &mut Tx<'_>, ids: &[Uuid], now: DateTime<Utc>) -> Result<()> {
+    use subject_events as e;
+    diesel::update(e::table.filter(e::id.eq_any(ids.to_vec()))).set(e::taken_back_at.eq(now)).execute(tx.conn()).await.db()?;
+    Ok(())
+}
+
+/// Sets whether registration data confirms the subject.
+pub(crate) async fn set_confirmed(tx: &mut Tx<'_>, id: Uuid, confirmed: bool, kind: Option<&str>, now: DateTime<Utc>) -> Result<()> {
+    let state = if confirmed { "confirmed" } else { "provisional" };
+    diesel::update(subjects::table.find(id).filter(subjects::state.ne(state)))
+        .set((subjects::state.eq(state), subjects::confirmed_at.eq(confirmed.then_some(now))))
+        .execute(tx.conn())
+        .await
+        .db()?;
+    if let Some(kind) = kind {
+        diesel::update(subjects::table.find(id)).set(subjects::kind.eq(kind)).execute(tx.conn()).await.db()?;
+    }
+    Ok(())
+}
+
+/// Numbers other than the code that a source gave, which the platform holds now: row, scheme, value.
+pub(crate) async fn numbers_from(tx: &mut Tx<'_>, id: Uuid, source: &str) -> Result<Vec<(Uuid, String, Option<String>)>> {
+    use subject_identifiers as i;
+    i::table
+        .filter(i::subject_id.eq(id))
+        .filter(i::source.eq(source))
+        .filter(i::scheme.ne("uscc"))
+        .filter(i::value.is_not_null())
+        .filter(i::known_to.is_null())
+        .select((i::id, i::scheme, i::value))
+        .load(tx.conn())
+        .await
+        .db()
+}
+
+/// Closes numbers in known time.
+pub(crate) async fn close_numbers(tx: &mut Tx<'_>, ids: &[Uuid], now: DateTime<Utc>) -> Result<()> {
+    use subject_identifiers as i;
+    diesel::update(i::table.filter(i::id.eq_any(ids.to_vec()))).set(i::known_to.eq(now)).execute(tx.conn()).await.db()?;
+    Ok(())
+}
+
+/// Gives a subject a further number that it does not have yet.
+pub async fn add_number(tx: &mut Tx<'_>, id: Uuid, scheme: &str, value: &str, source: &str, now: DateTime<Utc>) -> Result<()> {
+    use subject_identifiers as i;
+    let same = i::table.filter(i::subject_id.eq(id)).filter(i::scheme.eq(scheme)).filter(i::value.eq(value)).filter(i::known_to.is_null());
+    if diesel::select(diesel::dsl::exists(same)).get_result(tx.conn()).await.db()? {
+        return Ok(());
+    }
+    diesel::insert_into(i::table)
+        .values((
+            i::id.eq(Uuid::now_v7()),
+            i::subject_id.eq(id),
+            i::scheme.eq(scheme),
+            i::value.eq(value),
+            i::status.eq("current"),
+            i::source.eq(source),
+            i::known_from.eq(now),
         ))
         .execute(tx.conn())
         .await

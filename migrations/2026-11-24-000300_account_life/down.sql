@@ -1,0 +1,10 @@
+ALTER TABLE account_subjects
+    DROP CONSTRAINT account_subjects_ending_is_whole,
+    DROP COLUMN ended_by,
+    DROP COLUMN end_reason;
+ALTER TABLE accounts
+    DROP CONSTRAINT accounts_closing_is_whole,
+    DROP COLUMN session_epoch,
+    DROP COLUMN closed_at,
+    DROP COLUMN closed_by,
+    DROP COLUMN close_reason;

@@ -1,0 +1,2 @@
+DROP INDEX unmatched_rows_decided;
+ALTER TABLE unmatched_rows DROP COLUMN match_key;
