@@ -84,6 +84,10 @@ pub fn date(cell: &Cell) -> Option<NaiveDate> {
         None => None,
         Some(5) if text.contains('.') && text.matches('.').count() == 1 && !text.contains(':') => from_serial(text.parse().ok()?),
         Some(4) => parted(&text),
+        Some(8) => {
+            let (day, time) = text.split_once('T')?;
+            ymd(day.get(..4)?, day.get(4..6)?, day.get(6..)?).filter(|_| is_time(time))
+        }
         Some(_) => None,
     }?;
     (1900..=2999).contains(&day.year()).then_some(day)
@@ -151,6 +155,15 @@ pub enum DecimalFault {
     Digits,
 }
 
+/// A spreadsheet's number in the fifteen digits that it holds and shows: 0.1 + 0.2 is 0.3 there, and only the file says
+/// 0.30000000000000004. `None` for a cell that is no such number: what is written as text is taken as it is written.
+pub fn fifteen_digits(cell: &Cell) -> Option<String> {
+    let Cell::Number(text) = cell else { return None };
+    let exact: f64 = text.parse().ok()?;
+    let rounded: f64 = format!("{exact:.14e}").parse().ok()?;
+    Some(rounded.to_string())
+}
+
 /// Reads a decimal of at most `digits` (in all, after the point) into its shortest writing. Thousands separators and the field's own unit
 /// are allowed; another unit is an error, not a conversion.
 pub fn decimal(text: &str, digits: [u8; 2], unit: Option<&str>) -> Result<String, DecimalFault> {
@@ -210,6 +223,10 @@ mod tests {
             "2026-01-31 10:20:30.000",
             "2026/1/31 0:00:00",
             "20260131102030",
+            "20260131 10:20",
+            "20260131 10:20:30",
+            "20260131 102030",
+            "20260131T10:20:30.000",
             "2026年1月31日 10:20",
             "46053",
             "46053.5",
@@ -238,6 +255,11 @@ mod tests {
             "2026-01-31 25:00",
             "2026-01-31x",
             "20261301",
+            "20261301 10:20",
+            "20260131 25:00",
+            "20260131 下午",
+            "20260131-10:20",
+            "2026013110:20",
             "99999",
             "1899-12-31",
             "2026--1-1",
@@ -267,6 +289,29 @@ mod tests {
     }
 
     #[test]
+    fn a_spreadsheets_number_has_fifteen_digits() {
+        let read = |text: &str| fifteen_digits(&Cell::Number(text.into()));
+        for (text, number) in [
+            ("0.30000000000000004", "0.3"),
+            ("0.3", "0.3"),
+            ("0.1234567", "0.1234567"),
+            ("1.1500000000000001", "1.15"),
+            ("0.0000001", "0.0000001"),
+            ("123456789012.345", "123456789012.345"),
+            ("0", "0"),
+            ("2000", "2000"),
+            ("-0.30000000000000004", "-0.3"),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(number), "{text}");
+        }
+        assert_eq!(decimal(&read("0.30000000000000004").unwrap(), [18, 6], Some("万元")).as_deref(), Ok("0.3"));
+        assert_eq!(decimal("0.30000000000000004", [18, 6], Some("万元")), Err(DecimalFault::Digits), "in a text every digit was meant");
+        assert_eq!(read("两千"), None);
+        assert_eq!(fifteen_digits(&Cell::Text("0.30000000000000004".into())), None);
+        assert_eq!(fifteen_digits(&Cell::Empty), None);
+    }
+
+    #[test]
     fn stand_ins_are_empty() {
         for text in ["无", " / ", "-", "n/a", "NULL", "null", "空", "暂无", "", "\u{3000}"] {
             assert_eq!(Cell::Text(text.into()).text(), "", "{text}");
@@ -288,6 +333,7 @@ mod tests {
         fn no_text_makes_it_panic(text in ".{0,30}") {
             let _ = date(&Cell::Text(text.clone()));
             let _ = decimal(&text, [18, 6], Some("万元"));
+            let _ = fifteen_digits(&Cell::Number(text.clone()));
             let _ = Cell::Text(text).text();
         }
     }

@@ -1,8 +1,8 @@
 //! Which column is which. A column is known by its code or by its Chinese name, in any variant of brackets and spaces; the form (feed
 //! version) is stated by the sender, because the same status digit means opposite things in two of them.
 
-use crate::model::{HEADER_AMBIGUOUS, HEADER_MISSING, HEADER_UNKNOWN};
-use credence_catalog::model::{FeedColumn, RecordState};
+use crate::model::{COLUMN_PROHIBITED, HEADER_AMBIGUOUS, HEADER_MISSING, HEADER_UNKNOWN};
+use credence_catalog::model::{FeedColumn, RecordState, term_in};
 use credence_catalog::{Feed, Field, Item};
 use credence_core::problem::{Problem, Result};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,11 @@ pub const BATCH_COLUMN: &str = "退回批次";
 pub const ROW_COLUMN: &str = "退回行号";
 /// Why the row came back.
 pub const REASON_COLUMN: &str = "退回原因";
+
+/// Whether a column belongs to the file of refused rows and not to the rows.
+pub fn is_returned_column(name: &str) -> bool {
+    [BATCH_COLUMN, ROW_COLUMN, REASON_COLUMN].contains(&name)
+}
 
 /// Where a column's cells go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,11 +101,12 @@ impl<'a> Headers<'a> {
         Self { item, feed, known: exact, ignore: ignore.iter().map(|text| normal(text)).collect() }
     }
 
-    /// Where a header leads; `None` when it is unknown.
+    /// Where a header leads; `None` when it is unknown. What may never be collected stays unknown when it is to be left out: it would lie
+    /// in the spool, and with refused rows in quarantine.
     pub fn target(&self, header: &str) -> Option<Target> {
         let text = normal(header);
         if self.ignore.contains(&text) {
-            return Some(Target::Ignored);
+            return (!self.prohibits(header)).then_some(Target::Ignored);
         }
         self.known.get(&text).or_else(|| without_bracket(&text).and_then(|short| self.known.get(short))).cloned()
     }
@@ -110,8 +116,14 @@ impl<'a> Headers<'a> {
         texts.iter().filter(|text| !text.trim().is_empty() && self.target(text).is_some()).count()
     }
 
-    /// Recognises a whole header. Unknown columns, a field fed twice and missing required columns refuse the file: nothing is left out
-    /// silently, and every row would fail for the same reason.
+    /// Whether a column of this name holds what may never be collected about natural persons (`prohibit.terms`). Asked of columns that
+    /// are no field of the item: its own were looked at when it came into force.
+    pub fn prohibits(&self, header: &str) -> bool {
+        term_in(header, &self.item.prohibited).is_some()
+    }
+
+    /// Recognises a whole header. Columns of what may never be collected, unknown columns, a field fed twice and missing required columns
+    /// refuse the file: nothing is left out silently, and every row would fail for the same reason.
     pub fn recognise(&self, texts: &[String]) -> Result<Header> {
         let mut names: Vec<String> = texts.iter().map(|text| text.trim().to_owned()).collect();
         while names.last().is_some_and(String::is_empty) {
@@ -119,6 +131,10 @@ impl<'a> Headers<'a> {
         }
         let targets: Vec<Option<Target>> = names.iter().map(|name| if name.is_empty() { None } else { self.target(name) }).collect();
         let unknown: Vec<&str> = names.iter().zip(&targets).filter(|(_, t)| t.is_none()).map(|(n, _)| n.as_str()).collect();
+        let prohibited: Vec<&str> = unknown.iter().copied().filter(|name| self.prohibits(name)).collect();
+        if !prohibited.is_empty() {
+            return Err(Problem::new(&COLUMN_PROHIBITED).with("columns", prohibited));
+        }
         if !unknown.is_empty() {
             return Err(Problem::new(&HEADER_UNKNOWN)
                 .with("columns", unknown.into_iter().map(|c| if c.is_empty() { "(空)" } else { c }).collect::<Vec<_>>())
@@ -192,5 +208,76 @@ impl Headers<'_> {
     /// Known headers among the texts that are not plain ASCII: the only ones that tell one encoding from another.
     pub fn recognised_with_multibyte(&self, texts: &[String]) -> usize {
         texts.iter().filter(|text| !text.is_ascii() && self.target(text).is_some()).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item() -> Item {
+        let toml = r#"
+code = "x"
+name = "x"
+name_en = "x"
+heading = "x"
+section = "other"
+nature = "basic"
+subject_kinds = ["legal_entity"]
+provider_kinds = ["*"]
+disclosure = "public"
+coverage = "x"
+update_cycle = "x"
+behaviour = "x"
+channel = "x"
+legal_basis = ["x"]
+state = "published"
+effective_from = 2026-01-01
+[[feeds]]
+version = "v1"
+[[fields]]
+code = "NAME"
+name = "名称"
+name_en = "Name"
+type = "text"
+required = true
+role = "subject_name"
+examples = ["", ""]
+[[fields]]
+code = "CONTENT"
+name = "疾病预防控制内容"
+name_en = "Content"
+type = "text"
+examples = ["", ""]
+"#;
+        let mut item: Item = serde_json::from_value(credence_rulebook::toml_json::document(toml).unwrap()).unwrap();
+        item.prohibited = ["宗教信仰", "疾病", "blood type"].map(str::to_owned).into();
+        item
+    }
+
+    fn recognise(columns: &[&str], ignore: &[&str]) -> Result<Vec<Target>> {
+        let (item, ignore) = (item(), ignore.iter().map(|c| (*c).to_owned()).collect::<Vec<_>>());
+        let columns: Vec<String> = columns.iter().map(|c| (*c).to_owned()).collect();
+        let feed = item.feed("v1").unwrap();
+        Headers::of(&item, feed, &ignore).recognise(&columns).map(|header| header.targets)
+    }
+
+    #[test]
+    fn a_column_of_what_may_never_be_collected_refuses_the_file_even_when_it_is_to_be_left_out() {
+        for column in ["宗教信仰", "本人 宗教　信仰", "BLOOD_TYPE", "患何疾病"] {
+            for ignore in [&[] as &[&str], &[column]] {
+                let problem = recognise(&["名称", column, "别的"], ignore).unwrap_err();
+                assert_eq!(problem.code(), "column_prohibited", "{column}");
+                assert_eq!(problem.details["columns"].as_array().unwrap().len(), 1, "only what is prohibited is named");
+            }
+        }
+    }
+
+    #[test]
+    fn the_items_own_columns_and_harmless_ones_are_not_held_against_the_terms() {
+        assert_eq!(recognise(&["名称", "疾病预防控制内容"], &[]).unwrap(), [Target::Field(0), Target::Field(1)]);
+        assert_eq!(recognise(&["名称", "内部备注"], &["内部备注"]).unwrap(), [Target::Field(0), Target::Ignored]);
+        assert_eq!(recognise(&["名称", "内部备注"], &[]).unwrap_err().code(), "header_unknown");
+        assert_eq!(recognise(&["名称", REASON_COLUMN], &[]).unwrap(), [Target::Field(0), Target::Ignored]);
     }
 }

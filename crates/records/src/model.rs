@@ -37,6 +37,12 @@ problems! {
     TOO_MANY_COLUMNS = TooLarge, "too_many_columns", "列数超过上限 limit；请按模板整理", "more than `limit` columns; use the template";
     /// A cell is too long.
     CELL_TOO_LONG = TooLarge, "cell_too_long", "第 row 行有单元格超过 limit 个字符；请检查引号是否配对", "a cell of row `row` is longer than `limit` characters; look for an unbalanced quote";
+    /// A row does not end.
+    ROW_TOO_LONG = TooLarge, "row_too_long", "第 row 行超过 limit_bytes 字节仍未结束；请检查引号或括号是否配对", "row `row` does not end within `limit_bytes` bytes; look for an unbalanced quotation mark or bracket";
+    /// A dry run of too many rows.
+    DRY_RUN_TOO_LARGE = TooLarge, "dry_run_too_large", "试报最多 limit 行；请拆分后试报，或直接报送（报送后可整批撤销）", "a dry run takes at most `limit` rows; split the file, or push it: a batch can be undone";
+    /// Too many dry runs at once.
+    TOO_MANY_DRY_RUNS = TooMany, "too_many_dry_runs", "正在进行的试报过多；请稍后再试", "too many dry runs are under way; try again in a moment";
     /// JSON too deep.
     TOO_DEEP = Unprocessable, "too_deep", "第 row 行的 JSON 嵌套超过上限；行应为平面对象，字段值为文字、数字或文字数组", "row `row` is nested too deeply; a row is a flat object of texts, numbers or lists of texts";
     /// Format not recognised.
@@ -51,6 +57,8 @@ problems! {
     ENCODING_UNKNOWN = Malformed, "encoding_unknown", "encoding 只能是 utf-8 或 gb18030（含 gbk、gb2312）", "`encoding` is utf-8 or gb18030 (gbk and gb2312 included)";
     /// Unknown columns.
     HEADER_UNKNOWN = Unprocessable, "header_unknown", "有无法识别的列（columns）；请改为模板列名，或用 ignore 参数列出不需归集的列", "some columns are not recognised (`columns`); rename them as in the template, or list them in `ignore` to leave them out";
+    /// A column of what may never be collected (`prohibit.terms`; 《征信业管理条例》第十四条).
+    COLUMN_PROHIBITED = Unprocessable, "column_prohibited", "有法律禁止归集的列（columns），整个文件不予接收；请从文件中删除这些列后重新报送", "some columns (`columns`) are of information that may never be collected, so the whole file is refused; delete them from the file and push it again";
     /// Two columns for one field.
     HEADER_AMBIGUOUS = Unprocessable, "header_ambiguous", "列 column 与前面的列对应同一数据项；请删除重复列", "`column` leads to the same field as an earlier one; remove one of them";
     /// Required columns are missing.
@@ -67,6 +75,10 @@ problems! {
     BATCH_BUSY = Conflict, "batch_busy", "该批次仍在入库；请待其完成", "the batch is still loading; wait until it has ended";
     /// No such record.
     RECORD_NOT_FOUND = NotFound, "record_not_found", "未找到该记录，或不属于本单位；请核对编号", "there is no such record of this agency; check the id";
+    /// Somebody else's record.
+    RECORD_OF_OTHER_AGENCY = Conflict, "record_of_other_agency", "该记录由其他单位提供，只有提供单位可以更新；如内容有误请与其联系或提出异议", "this record was provided by another agency, and only that agency changes it; if it is wrong, turn to it or dispute it";
+    /// More refused rows than a sheet takes.
+    REJECTS_TOO_MANY = TooLarge, "rejects_too_many", "退回数据超过 limit 行，表格文件放不下；请下载 rejects.csv", "there are more than `limit` refused rows, too many for a sheet; download rejects.csv";
     /// Withdrawn already.
     RECORD_WITHDRAWN = Conflict, "record_withdrawn", "该记录已撤回；无需再次撤回", "the record is withdrawn already";
     /// A correction that does not pass.

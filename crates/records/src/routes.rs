@@ -2,15 +2,17 @@
 
 use crate::decode::Encoding;
 use crate::model::{Batch, RowVerdict, Verdict};
-use crate::service::receive::{self, Received, Spooled, Submission};
+use crate::service::receive::{self, Received, Receiving, Submission};
 use crate::service::single::{self, RecordChanged};
 use crate::service::unmatched::{self, UnmatchedView};
 use crate::service::{Records, open_sealed, rejects, undo};
 use crate::store;
 use crate::store::versions;
+use actix_web::body::{BodyStream, BoxBody};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, Utc};
 use credence_audit::access::{Statement, logged};
 use credence_catalog::disclosure::{About, Door, Facts, Viewer};
@@ -22,6 +24,7 @@ use credence_web::{ApiResult, Caller, ProblemBody};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
@@ -200,7 +203,7 @@ async fn submit_batch(
         dry_run: params.dry_run.unwrap_or(false),
     };
     let item = receive::authorise(&records, &caller.0, &submission).await?;
-    let mut spooled = Spooled::create(&records).await?;
+    let mut spooled = Receiving::create(&records).await?;
     if let Err(problem) = read_body(&request, payload, &mut spooled, &mut submission).await {
         spooled.discard().await;
         return Err(problem.into());
@@ -215,7 +218,7 @@ async fn submit_batch(
     Ok(answer.json(received))
 }
 
-async fn read_body(request: &HttpRequest, payload: web::Payload, spooled: &mut Spooled, submission: &mut Submission) -> Result<()> {
+async fn read_body(request: &HttpRequest, payload: web::Payload, spooled: &mut Receiving, submission: &mut Submission) -> Result<()> {
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let broken = |e: &dyn std::fmt::Display| Problem::malformed(format!("上传中断：{e}"), format!("the upload broke off: {e}"));
     if !content_type.starts_with("multipart/form-data") {
@@ -255,7 +258,8 @@ async fn visible_batch(records: &Records, actor: &Actor, id: Uuid) -> Result<Bat
     let batch = store::batch(&mut *records.db.read().await?, id, records.clock.now()).await?;
     let own =
         |b: &Batch| actor.may(Permission::SubmitRecords) && actor.agency.is_some_and(|a| a.0 == b.agency_id) && actor.covers_item(&b.item);
-    batch.filter(|b| own(b) || actor.may(Permission::SuperviseSubmissions)).ok_or_else(|| Problem::new(&NOT_FOUND))
+    let batch = batch.filter(|b| own(b) || actor.may(Permission::SuperviseSubmissions)).ok_or_else(|| Problem::new(&NOT_FOUND))?;
+    if store::covered(&mut *records.db.read().await?, actor, batch.id).await? { Ok(batch) } else { Err(Problem::new(&NOT_FOUND)) }
 }
 
 fn require_batches(actor: &Actor) -> Result<()> {
@@ -276,7 +280,10 @@ async fn list_batches(caller: Caller, records: web::Data<Records>, params: web::
     let next = (i64::try_from(ids.len()).unwrap_or(0) == limit).then(|| ids.last().map(paging::encode)).flatten();
     let mut batches = Vec::with_capacity(ids.len());
     for id in ids {
-        batches.extend(store::batch(&mut conn, id, records.clock.now()).await?.filter(|b| caller.0.covers_item(&b.item)));
+        let batch = store::batch(&mut conn, id, records.clock.now()).await?.filter(|b| caller.0.covers_item(&b.item));
+        if store::covered(&mut conn, &caller.0, id).await? {
+            batches.extend(batch);
+        }
     }
     Ok(HttpResponse::Ok().json(BatchPage { batches, next }))
 }
@@ -304,11 +311,23 @@ async fn list_batch_rows(
     let statement = Statement { action: "batch.rows", ..Statement::default() };
     let page = logged(&records.db, &caller.0, statement, records.clock.now(), async || {
         let batch = visible_batch(&records, &caller.0, *id).await?;
-        Ok((None, row_page(&records, batch.id, &params).await?))
+        let mut page = row_page(&records, batch.id, &params).await?;
+        if caller.0.agency.is_none_or(|a| a.0 != batch.agency_id) {
+            // Who supervises sees how a batch went, not what is in it.
+            for issue in page.rows.iter_mut().flat_map(|r| &mut r.issues) {
+                issue.value.clear();
+                issue.message_zh = CONTENTS_ZH.to_owned();
+                issue.message_en = CONTENTS_EN.to_owned();
+            }
+        }
+        Ok((None, page))
     })
     .await?;
     Ok(HttpResponse::Ok().json(page))
 }
+
+const CONTENTS_ZH: &str = "具体内容仅提供单位可见";
+const CONTENTS_EN: &str = "only the provider sees the contents";
 
 async fn row_page(records: &Records, batch: Uuid, params: &RowParams) -> Result<RowPage> {
     let limit = paging::limit(params.limit, records.query.page_default, records.query.page_max)?;
@@ -352,25 +371,47 @@ async fn get_batch_rejects(caller: Caller, records: web::Data<Records>, path: we
     // The rows hold whatever the sender put in, personal numbers included: only the sender gets them back.
     caller.0.require(Permission::SubmitRecords)?;
     let (id, format) = path.into_inner();
-    type Write = fn(Uuid, &[rejects::RejectedRow]) -> Result<Vec<u8>>;
-    let (media_type, write): (_, Write) = match format.as_str() {
-        "csv" => ("text/csv; charset=utf-8", rejects::csv),
-        "xlsx" => ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", rejects::xlsx),
+    let media_type = match format.as_str() {
+        "csv" => "text/csv; charset=utf-8",
+        "xlsx" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         _ => return Err(Problem::new(&NOT_FOUND).into()),
     };
-    let now = records.clock.now();
     let statement = Statement { action: "batch.rejects", ..Statement::default() };
-    let bytes = logged(&records.db, &caller.0, statement, now, async || {
+    let body = logged(&records.db, &caller.0, statement, records.clock.now(), async || {
         let batch = visible_batch(&records, &caller.0, id).await?;
         if caller.0.agency()?.0 != batch.agency_id {
             return Err(Problem::new(&NOT_FOUND));
         }
-        let rows = rejects::rejected_rows(&records, batch.id).await?;
-        Ok((None, write(batch.id, &rows)?))
+        let body = match format.as_str() {
+            "xlsx" => BoxBody::new(rejects::xlsx(&records, batch.id).await?),
+            _ => csv_body(&records, batch.id).await?,
+        };
+        Ok((None, body))
     })
     .await?;
     let name = format!("attachment; filename=\"rejects-{id}.{format}\"");
-    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, media_type)).insert_header((CONTENT_DISPOSITION, name)).body(bytes))
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, media_type)).insert_header((CONTENT_DISPOSITION, name)).body(body))
+}
+
+fn broken_off(problem: Problem) -> std::io::Error {
+    std::io::Error::other(problem.code())
+}
+
+/// The CSV of refused rows, page by page: however many there are, few are in memory.
+async fn csv_body(records: &web::Data<Records>, batch: Uuid) -> Result<BoxBody> {
+    let (names, _) = rejects::columns(records, batch).await?;
+    let header = rejects::csv_header(&names)?;
+    let (records, names) = (records.clone(), Arc::new(names));
+    let pages = futures_util::stream::try_unfold(0, move |after| {
+        let (records, names) = (records.clone(), Arc::clone(&names));
+        async move {
+            let rows = rejects::page(&records, batch, after).await.map_err(broken_off)?;
+            let Some(last) = rows.last().map(|r| r.row_no) else { return Ok(None) };
+            Ok::<_, std::io::Error>(Some((Bytes::from(rejects::csv_rows(batch, &names, &rows).map_err(broken_off)?), last)))
+        }
+    });
+    let first = futures_util::stream::once(async move { Ok(Bytes::from(header)) });
+    Ok(BoxBody::new(BodyStream::new(Box::pin(first.chain(pages)))))
 }
 
 /// Undo a whole batch: each record says again what it said before, in a new version.
@@ -405,6 +446,11 @@ async fn get_record(caller: Caller, records: web::Data<Records>, path: web::Path
         let first = history.first().filter(|v| v.agency_id == agency && caller.0.covers_item(&v.item));
         let (item, agency_id) =
             first.map(|v| (v.item.clone(), v.agency_id)).ok_or_else(|| Problem::new(&crate::model::RECORD_NOT_FOUND))?;
+        if let Some(newest) = history.last()
+            && !store::covered(&mut conn, &caller.0, newest.batch_id).await?
+        {
+            return Err(Problem::new(&crate::model::RECORD_NOT_FOUND));
+        }
         let person = credence_subjects::store::find(&mut conn, subject).await?.is_some_and(|s| s.kind == "natural_person");
         drop(conn);
         let versions = disclosed(&records, &caller.0, person, history)?;

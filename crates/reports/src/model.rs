@@ -47,6 +47,9 @@ pub const SECTIONS: [(&str, &str, &str); 9] = [
 /// What an empty section says (national report).
 pub const EMPTY: &str = "查询期内无相关信息";
 
+/// Text of a section of which the viewer may be told only a part.
+pub const PARTIAL: &str = "本部分仅含查询人有权查询的信息";
+
 /// What is asked.
 #[derive(Debug, Clone, Default)]
 pub struct Question {
@@ -117,6 +120,9 @@ pub struct SectionView {
     pub total: i64,
     /// 查询期内无相关信息, when there is none.
     pub empty: Option<String>,
+    /// Said when the catalogue has more under this heading than this viewer may be told, whatever is held of this subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partial: Option<String>,
     /// Newest first.
     pub statements: Vec<StatementView>,
     /// Cursor of the next page of this section; absent on the last.
@@ -156,6 +162,9 @@ pub struct StatementView {
     pub known_from: DateTime<Utc>,
     /// Until when it held it; absent for the present version.
     pub known_to: Option<DateTime<Utc>>,
+    /// Fields of this statement not shown to this viewer, where they are others than the item's `withheld`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<Vec<String>>,
     /// Field codes and values this viewer may see.
     #[schema(value_type = Object)]
     pub data: Map<String, Value>,

@@ -5,18 +5,20 @@ use crate::service::Reports;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use chrono::{DateTime, NaiveDate, Utc};
 use credence_audit::access::{self, AccessEntry, Statement, logged};
-use credence_core::identifiers::PersonDocumentKind;
+use credence_audit::{ChangeEntry, ChangesAsked, changes};
 use credence_core::problem::{NOT_FOUND, Problem, Result};
 use credence_core::{Permission, SubjectId, paging};
 use credence_web::{ApiResult, Caller, MaybeCaller, ProblemBody, with_etag};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 /// Mounts the routes.
 pub fn configure(config: &mut ServiceConfig) {
-    config.service(get_subject_file).service(query_person_file).service(get_own_file).service(list_own_accesses).service(list_accesses);
+    config.service(get_subject_file).service(query_person_file).service(get_own_file).service(list_own_accesses);
+    config.service(list_accesses).service(list_changes);
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -77,7 +79,7 @@ async fn get_subject_file(
     let actor = caller.0.filter(|a| a.may(Permission::QuerySubjects));
     let viewer = reports.viewer(actor.as_ref(), false, p.purpose.as_deref(), p.authorisation.as_deref()).await?;
     let file = match &actor {
-        None => reports.file(reports.organisation(&uscc).await?, &viewer, &question).await?,
+        None => reports.file(reports.organisation(&uscc, &question).await?, &viewer, &question).await?,
         Some(actor) => {
             let statement = Statement {
                 action: "subject.file",
@@ -86,7 +88,7 @@ async fn get_subject_file(
                 authorisation: p.authorisation.as_deref(),
             };
             logged(&reports.db, actor, statement, reports.clock.now(), async || {
-                let subject = reports.organisation(&uscc).await?;
+                let subject = reports.organisation(&uscc, &question).await?;
                 let id = subject.id;
                 Ok((Some(id), reports.file(subject, &viewer, &question).await?))
             })
@@ -135,10 +137,8 @@ async fn query_person_file(caller: Caller, reports: web::Data<Reports>, body: we
             return Err(Problem::new(&PURPOSE_NEEDED));
         }
         let question = question(&reports, q.as_of, q.known_at, q.section.clone(), q.cursor.as_deref(), q.limit)?;
-        let kind = PersonDocumentKind::from_feed(&q.document_kind)
-            .ok_or_else(|| Problem::malformed("证件类型不在允许的范围内", "this kind of document is not known"))?;
         let viewer = reports.viewer(Some(&caller.0), false, Some(&q.purpose), q.authorisation.as_deref()).await?;
-        let subject = reports.person(kind, &q.document_number).await?;
+        let subject = reports.person(&q.document_kind, &q.document_number, &question).await?;
         let id = subject.id;
         Ok((Some(id), reports.file(subject, &viewer, &question).await?))
     })
@@ -165,7 +165,7 @@ async fn get_own_file(
         }
         let question = question(&reports, p.as_of, p.known_at, p.section.clone(), p.cursor.as_deref(), p.limit)?;
         let viewer = reports.viewer(Some(&caller.0), true, Some("本人查询"), None).await?;
-        Ok((Some(*id), reports.file(reports.subject(*id).await?, &viewer, &question).await?))
+        Ok((Some(*id), reports.file(reports.subject(*id, &question).await?, &viewer, &question).await?))
     })
     .await?;
     Ok(HttpResponse::Ok().json(file))
@@ -204,10 +204,11 @@ struct AccessPage {
     next: Option<String>,
 }
 
-async fn page(reports: &Reports, subjects: Option<&[Uuid]>, params: &PageParams, for_auditor: bool) -> Result<AccessPage> {
+/// A page of the access log. `asked` is an id from before the query for this page, which is not shown to itself.
+async fn page(reports: &Reports, subjects: Option<&[Uuid]>, params: &PageParams, asked: Uuid, for_auditor: bool) -> Result<AccessPage> {
     let limit = paging::limit(params.limit, reports.query.page_default, reports.query.page_max)?;
-    let before: Option<Uuid> = params.cursor.as_deref().map(paging::decode).transpose()?;
-    let entries = access::list(&reports.db, subjects, before, limit).await?;
+    let before: Uuid = params.cursor.as_deref().map(paging::decode).transpose()?.unwrap_or(asked);
+    let entries = access::list(&reports.db, subjects, Some(before), limit).await?;
     let directory = reports.directory.get(&reports.db, reports.clock.now()).await?;
     let next = (i64::try_from(entries.len()).unwrap_or(0) == limit).then(|| entries.last().map(|e| paging::encode(&e.id))).flatten();
     let view = |e: AccessEntry| AccessView {
@@ -235,11 +236,17 @@ async fn list_own_accesses(
     params: web::Query<PageParams>,
 ) -> ApiResult<HttpResponse> {
     caller.0.require(Permission::ReadOwnFile)?;
-    if !caller.0.subjects.contains(&SubjectId(*id)) {
-        return Err(Problem::new(&NOT_FOUND).into());
-    }
-    let family = reports.family(&reports.subject(*id).await?).await?;
-    Ok(HttpResponse::Ok().json(page(&reports, Some(&family), &params, false).await?))
+    let asked = Uuid::now_v7();
+    let statement = Statement { action: "own.accesses", subject_id: Some(*id), purpose: Some("本人查询"), authorisation: None };
+    let answer = logged(&reports.db, &caller.0, statement, reports.clock.now(), async || {
+        if !caller.0.subjects.contains(&SubjectId(*id)) {
+            return Err(Problem::new(&NOT_FOUND));
+        }
+        let family = reports.family(*id).await?;
+        Ok((Some(*id), page(&reports, Some(&family), &params, asked, false).await?))
+    })
+    .await?;
+    Ok(HttpResponse::Ok().json(answer))
 }
 
 /// The access log, for the auditor: newest first.
@@ -248,5 +255,107 @@ async fn list_own_accesses(
 #[get("/audit/accesses")]
 async fn list_accesses(caller: Caller, reports: web::Data<Reports>, params: web::Query<PageParams>) -> ApiResult<HttpResponse> {
     caller.0.require(Permission::ReadAudit)?;
-    Ok(HttpResponse::Ok().json(page(&reports, None, &params, true).await?))
+    let asked = Uuid::now_v7();
+    let statement = Statement { action: "audit.accesses", ..Statement::default() };
+    let answer = logged(&reports.db, &caller.0, statement, reports.clock.now(), async || {
+        Ok((None, page(&reports, None, &params, asked, true).await?))
+    })
+    .await?;
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ChangeParams {
+    /// Kind of thing that was changed, e.g. `account`, `batch`, `subject`.
+    entity: Option<String>,
+    /// Id of that thing.
+    entity_id: Option<String>,
+    /// Subject concerned.
+    subject_id: Option<Uuid>,
+    /// Name of the account, key or job that did it, or the id of the account or key.
+    actor: Option<String>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// Entries on a page.
+    limit: Option<i64>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ChangeView {
+    /// Running number.
+    id: i64,
+    at: DateTime<Utc>,
+    /// `account`, `api_key` or `system`.
+    actor_kind: String,
+    /// Id of the account or key.
+    actor_id: Option<Uuid>,
+    /// Name of the account, key or job.
+    actor: String,
+    /// Agency the actor acted for.
+    agency: Option<String>,
+    /// What was done, e.g. `account.close`.
+    action: String,
+    /// Kind of thing it was done to.
+    entity: String,
+    /// Id of that thing.
+    entity_id: String,
+    subject_id: Option<Uuid>,
+    /// Particulars, depending on the action.
+    #[schema(value_type = Object)]
+    detail: Value,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ChangePage {
+    changes: Vec<ChangeView>,
+    /// Cursor of the next page; absent on the last.
+    next: Option<String>,
+}
+
+async fn change_page(reports: &Reports, params: &ChangeParams) -> Result<ChangePage> {
+    let limit = paging::limit(params.limit, reports.query.page_default, reports.query.page_max)?;
+    let before: Option<i64> = params.cursor.as_deref().map(paging::decode).transpose()?;
+    let asked = ChangesAsked {
+        object_kind: params.entity.as_deref(),
+        object_id: params.entity_id.as_deref(),
+        subject_id: params.subject_id,
+        actor: params.actor.as_deref(),
+    };
+    // One more than the page holds tells whether there is a next one.
+    let mut entries = changes(&reports.db, asked, before, limit + 1).await?;
+    let page_len = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = entries.len() > page_len;
+    entries.truncate(page_len);
+    let next = entries.last().filter(|_| more).map(|e| paging::encode(&e.id));
+    let directory = reports.directory.get(&reports.db, reports.clock.now()).await?;
+    let view = |e: ChangeEntry| ChangeView {
+        id: e.id,
+        at: e.at,
+        actor_kind: e.actor_kind,
+        actor_id: e.actor_id,
+        actor: e.actor_label,
+        agency: e.agency_id.and_then(|id| directory.agency(id)).map(|a| a.name.clone()),
+        action: e.action,
+        entity: e.object_kind,
+        entity_id: e.object_id,
+        subject_id: e.subject_id,
+        detail: e.detail,
+    };
+    Ok(ChangePage { changes: entries.into_iter().map(view).collect(), next })
+}
+
+/// The change log, for the auditor: who changed what, newest first.
+#[utoipa::path(tag = "audit", security(("token" = [])), params(ChangeParams), responses((status = 200, body = ChangePage),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+#[get("/audit/changes")]
+async fn list_changes(caller: Caller, reports: web::Data<Reports>, params: web::Query<ChangeParams>) -> ApiResult<HttpResponse> {
+    caller.0.require(Permission::ReadAudit)?;
+    let statement = Statement { action: "audit.changes", subject_id: params.subject_id, ..Statement::default() };
+    let answer = logged(&reports.db, &caller.0, statement, reports.clock.now(), async || {
+        Ok((params.subject_id, change_page(&reports, &params).await?))
+    })
+    .await?;
+    Ok(HttpResponse::Ok().json(answer))
 }

@@ -1,30 +1,34 @@
 //! Putting a file together. Every value passes the one door; what the door hides is not fetched, not counted and not hinted at.
 
 use crate::model::{
-    BAD_AS_OF, EMPTY, FileView, ItemLabels, PURPOSE_NEEDED, Question, SECTION_UNKNOWN, SECTIONS, SectionView, StatementView, SubjectView,
+    BAD_AS_OF, EMPTY, FileView, ItemLabels, PARTIAL, PURPOSE_NEEDED, Question, SECTION_UNKNOWN, SECTIONS, SectionView, StatementView,
+    SubjectView,
 };
 use crate::store::{self, Asked, Row};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{Datelike, NaiveDate};
 use credence_catalog::configuration::Configuration;
-use credence_catalog::disclosure::{About, Door, Facts, Show, Viewer, mask_name};
+use credence_catalog::disclosure::{About, Door, Facts, Scope, Show, Viewer, mask_name};
 use credence_catalog::model::RecordState;
 use credence_catalog::{ConfigurationHandle, Item};
 use credence_core::Actor;
 use credence_core::clock::Clock;
 use credence_core::crypto::KeyRing;
-use credence_core::identifiers::{PersonDocument, PersonDocumentKind};
 use credence_core::paging;
 use credence_core::problem::{Problem, Result};
 use credence_core::settings;
 use credence_db::Db;
 use credence_identity::Directory;
 use credence_records::service::open_sealed;
-use credence_subjects::model::{SUBJECT_NOT_FOUND, Subject};
+use credence_subjects::model::{Event, SUBJECT_NOT_FOUND};
 use credence_subjects::store as subjects;
+use credence_subjects::store::head::{Found, Head, head};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// No statement is older; a year far beyond what the database knows is no day to ask about.
+const EARLIEST_YEAR: i32 = 1900;
 
 /// Everything reports need.
 #[derive(Clone)]
@@ -49,44 +53,56 @@ impl Reports {
         let Some(actor) = actor else { return Ok(Viewer::public()) };
         let directory = self.directory.get(&self.db, self.clock.now()).await?;
         let lineage = if actor.region.is_empty() { Vec::new() } else { directory.lineage(&actor.region) };
-        Ok(Viewer::of(actor, lineage, own, purpose, authorisation))
+        let within = actor.regions.as_ref().map(|regions| {
+            let inside = directory.agencies().filter(|a| regions.contains(&a.region));
+            inside.map(|a| a.id).collect()
+        });
+        Ok(Viewer::of(actor, lineage, own, purpose, authorisation).within(within))
     }
 
-    /// The organisation with a code.
-    pub async fn organisation(&self, uscc: &str) -> Result<Subject> {
+    /// The head of the file of the organisation with a code, as the question asks for it.
+    pub async fn organisation(&self, uscc: &str, question: &Question) -> Result<Head> {
         let rules = self.configuration.get().uscc_rules(self.clock.today());
         let code = credence_subjects::service::parse_uscc(uscc, &rules)?;
-        let found = subjects::by_uscc(&mut *self.db.read().await?, code.as_str()).await?;
-        found.ok_or_else(|| Problem::new(&SUBJECT_NOT_FOUND))
+        self.head(Found::Code(code.as_str()), question).await
     }
 
-    /// The person with a document.
-    pub async fn person(&self, kind: PersonDocumentKind, number: &str) -> Result<Subject> {
-        let document = PersonDocument::parse(kind, number, self.clock.today(), self.configuration.get().person_age_max(self.clock.today()))
-            .map_err(|e| Problem::malformed(e.zh(), e.en()).with("rule", e.code()))?;
-        let index = self.keys.index(kind.code(), document.reveal());
-        let found = subjects::by_person_index(&mut *self.db.read().await?, kind.code(), &index).await?;
-        found.ok_or_else(|| Problem::new(&SUBJECT_NOT_FOUND))
+    /// The head of the file of the person with a document.
+    pub async fn person(&self, kind: &str, number: &str, question: &Question) -> Result<Head> {
+        let document = self.configuration.get().person_document(kind, number, self.clock.today())?;
+        // One person's number has one index under whatever name it is asked for.
+        let scheme = document.kind().code();
+        let index = self.keys.index(scheme, document.reveal());
+        let found = subjects::by_person_index(&mut *self.db.read().await?, scheme, &index).await?;
+        let found = found.ok_or_else(|| Problem::new(&SUBJECT_NOT_FOUND))?;
+        self.head(Found::Id(found.id), question).await
     }
 
-    /// The subject with an id.
-    pub async fn subject(&self, id: Uuid) -> Result<Subject> {
-        subjects::find(&mut *self.db.read().await?, id).await?.ok_or_else(|| Problem::new(&SUBJECT_NOT_FOUND))
+    /// The head of the file of the subject with an id.
+    pub async fn subject(&self, id: Uuid, question: &Question) -> Result<Head> {
+        self.head(Found::Id(id), question).await
     }
 
-    /// A subject and all that are read through it.
-    pub async fn family(&self, subject: &Subject) -> Result<Vec<Uuid>> {
-        subjects::family(&mut *self.db.read().await?, subject).await
+    async fn head(&self, found: Found<'_>, question: &Question) -> Result<Head> {
+        let (now, today) = (self.clock.now(), self.clock.today());
+        let known_at = question.known_at.unwrap_or(now);
+        let too_old = |day: NaiveDate| day.year() < EARLIEST_YEAR;
+        if question.as_of.is_some_and(|day| day > today || too_old(day)) || known_at > now || too_old(known_at.date_naive()) {
+            return Err(Problem::new(&BAD_AS_OF));
+        }
+        head(&mut *self.db.read().await?, found, known_at).await?.ok_or_else(|| Problem::new(&SUBJECT_NOT_FOUND))
+    }
+
+    /// A subject and all that are read through it now.
+    pub async fn family(&self, id: Uuid) -> Result<Vec<Uuid>> {
+        subjects::family(&mut *self.db.read().await?, id, self.clock.now()).await
     }
 
     /// The file of a subject as this viewer may see it.
-    pub async fn file(&self, asked_for: Subject, viewer: &Viewer, question: &Question) -> Result<FileView> {
+    pub async fn file(&self, asked_for: Head, viewer: &Viewer, question: &Question) -> Result<FileView> {
         let (now, today) = (self.clock.now(), self.clock.today());
         let as_of = question.as_of.unwrap_or(today);
         let known_at = question.known_at.unwrap_or(now);
-        if as_of > today || known_at > now {
-            return Err(Problem::new(&BAD_AS_OF));
-        }
         if let Some(section) = question.section.as_ref().filter(|s| !SECTIONS.iter().any(|(code, ..)| code == s)) {
             let known: Vec<&str> = SECTIONS.iter().map(|(code, ..)| *code).collect();
             return Err(Problem::new(&SECTION_UNKNOWN).with("section", section.clone()).with("sections", known));
@@ -105,10 +121,9 @@ impl Reports {
         }
 
         let mut conn = self.db.read().await?;
-        let alone = asked_for.merged_into.is_none() && !subjects::has_merged(&mut conn, asked_for.id).await?;
-        let family = if alone { vec![asked_for.id] } else { subjects::family(&mut conn, &asked_for).await? };
+        let family = if asked_for.merged { subjects::family(&mut conn, asked_for.id, known_at).await? } else { vec![asked_for.id] };
         let root = match family.first() {
-            Some(first) if *first != asked_for.id => subjects::find(&mut conn, *first).await?.unwrap_or(asked_for),
+            Some(first) if *first != asked_for.id => head(&mut conn, Found::Id(*first), known_at).await?.unwrap_or(asked_for),
             _ => asked_for,
         };
         let sections: Vec<(String, String)> = configuration
@@ -129,8 +144,8 @@ impl Reports {
             limit: question.limit,
         };
         let rows = store::statements(&mut conn, &asked).await?;
-        let subject = self.subject_view(&mut conn, root, &family, about, question, now, as_of).await?;
         drop(conn);
+        let subject = subject_view(root, &family, about, &door, as_of);
 
         let directory = self.directory.get(&self.db, now).await?;
         let mut view = FileView {
@@ -149,6 +164,7 @@ impl Reports {
                 name: (*name).to_owned(),
                 total: 0,
                 empty: None,
+                partial: self.partial(&configuration, &scope, about, code).then(|| PARTIAL.to_owned()),
                 statements: Vec::new(),
                 next: None,
             };
@@ -175,43 +191,11 @@ impl Reports {
         Ok(view)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one question, each already at hand")]
-    async fn subject_view(
-        &self,
-        conn: &mut diesel_async::AsyncPgConnection,
-        subject: Subject,
-        family: &[Uuid],
-        about: About,
-        question: &Question,
-        now: DateTime<Utc>,
-        as_of: NaiveDate,
-    ) -> Result<SubjectView> {
-        let (known_at, now_asked) = (question.known_at.unwrap_or(now), question.known_at.is_none());
-        let names = subjects::names(conn, family.get(..1).unwrap_or_default(), known_at).await?;
-        let on_the_day =
-            names.iter().find(|n| n.valid_from.is_none_or(|f| f <= as_of) && n.valid_to.is_none_or(|t| as_of <= t)).or(names.first());
-        let name = on_the_day.map(|n| n.name.clone());
-        let (name, names, identifiers, events) = match about {
-            About::Person => (name.map(|n| mask_name(&n)), Vec::new(), Vec::new(), Vec::new()),
-            About::Organisation => {
-                let identifiers = subjects::identifiers(conn, family.get(..1).unwrap_or_default(), known_at).await?;
-                let events = subjects::events(conn, family, known_at).await?;
-                (name, names, identifiers, events)
-            }
-        };
-        Ok(SubjectView {
-            id: subject.id,
-            kind: subject.kind,
-            state: subject.state,
-            // Standing and area are kept as they are now; of what they were nothing is claimed.
-            standing: subject.standing.filter(|_| now_asked),
-            area_code: subject.area_code.filter(|_| now_asked),
-            name,
-            names,
-            identifiers,
-            events,
-            merged_subjects: family.iter().skip(1).copied().collect(),
-        })
+    /// Whether the catalogue has items of the section of which this viewer sees nothing, or not everybody's statements. Says nothing about what
+    /// is held of this subject.
+    fn partial(&self, configuration: &Configuration, scope: &Scope, about: About, section: &str) -> bool {
+        let of_sort = |item: &Item| item.subject_kinds.iter().any(|k| k.is_person() == (about == About::Person));
+        configuration.items.values().map(|v| &v.item).any(|i| section_of(i) == section && of_sort(i) && !scope.items.contains(&i.code))
     }
 
     fn statement(
@@ -238,10 +222,12 @@ impl Reports {
                 data.insert(field.code.clone(), value);
             }
         }
-        labels.entry(item.code.clone()).or_insert_with(|| ItemLabels {
+        let withheld: Vec<String> =
+            item.fields.iter().filter(|f| sight.level(item.class_of(f)) == Show::None).map(|f| f.code.clone()).collect();
+        let label = labels.entry(item.code.clone()).or_insert_with(|| ItemLabels {
             name: item.name.clone(),
             fields: item.fields.iter().map(|f| (f.code.clone(), f.name.clone())).collect(),
-            withheld: item.fields.iter().filter(|f| sight.level(item.class_of(f)) == Show::None).map(|f| f.code.clone()).collect(),
+            withheld: withheld.clone(),
         });
         let holds = row.valid_from.is_none_or(|from| from <= as_of) && row.valid_to.is_none_or(|to| as_of <= to);
         Ok(Some(StatementView {
@@ -260,8 +246,32 @@ impl Reports {
             valid_to: row.valid_to,
             known_from: row.known_from,
             known_to: row.known_to,
+            withheld: (label.withheld != withheld).then_some(withheld),
             data,
         }))
+    }
+}
+
+/// The head as this viewer may see it. A person is not told by name or number.
+fn subject_view(head: Head, family: &[Uuid], about: About, door: &Door<'_>, as_of: NaiveDate) -> SubjectView {
+    let holds = |from: Option<NaiveDate>, to: Option<NaiveDate>| from.is_none_or(|f| f <= as_of) && to.is_none_or(|t| as_of <= t);
+    let name = head.names.iter().find(|n| holds(n.valid_from, n.valid_to)).or(head.names.first()).map(|n| n.name.clone());
+    let profile = head.profiles.iter().find(|p| holds(p.valid_from, p.valid_to));
+    let (standing, area_code) = profile.map(|p| (p.standing.clone(), p.area_code.clone())).unwrap_or_default();
+    let person = about == About::Person;
+    let show_basis = door.event_basis(about);
+    let event = |e: Event| Event { basis: e.basis.filter(|_| show_basis), ..e };
+    SubjectView {
+        id: head.id,
+        kind: head.kind,
+        state: if head.confirmed { "confirmed" } else { "provisional" }.to_owned(),
+        standing,
+        area_code,
+        name: if person { name.map(|n| mask_name(&n)) } else { name },
+        names: if person { Vec::new() } else { head.names },
+        identifiers: head.identifiers.into_iter().filter(|i| !person && door.identifier(about, &i.scheme)).collect(),
+        events: if person { Vec::new() } else { head.events.into_iter().map(event).collect() },
+        merged_subjects: family.iter().skip(1).copied().collect(),
     }
 }
 

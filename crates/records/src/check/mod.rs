@@ -356,7 +356,8 @@ pub fn content_hash(data: &str, sealed: Option<&str>, state: RecordState, keys: 
     first_half(&sha256(&text))
 }
 
-fn first_half(hash: &[u8; 32]) -> Uuid {
+/// A hash as a UUID: its first 128 bits.
+pub(crate) fn first_half(hash: &[u8; 32]) -> Uuid {
     let (half, _) = hash.split_at(16);
     Uuid::from_slice(half).unwrap_or_default()
 }

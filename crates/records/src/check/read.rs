@@ -7,9 +7,10 @@ use crate::model::{Issue, Severity};
 use chrono::NaiveDate;
 use credence_catalog::Item;
 use credence_catalog::configuration::Configuration;
-use credence_catalog::model::{CodeSet, Field, FieldType, Role};
+use credence_catalog::model::{CodeSet, CodeValue, Field, FieldType, Role};
 use credence_core::identifiers::uscc::{Uscc, UsccError, UsccRules};
-use credence_core::identifiers::{OrganisationCode, PersonDocumentKind, RegistrationNumber, person};
+use credence_core::identifiers::{OrganisationCode, RegistrationNumber, UsccWarning, person};
+use std::borrow::Cow;
 
 const VALUE_CHARS_SHOWN: usize = 60;
 /// A fine of more than 100 million yuan is more likely yuan in a field of 万元.
@@ -53,25 +54,45 @@ fn digits_were_lost(cell: &Cell) -> bool {
     }
 }
 
+/// A sender's text as issues may show it: numbers of persons covered, also those written with spaces or in full width, and only then
+/// cut, so that no number is cut in two and shown in part.
+fn shown(text: &str) -> String {
+    let compact = cell::compact(text);
+    let hidden_by_writing = person::find_in_text(&compact).len() > person::find_in_text(text).len();
+    cut(&cover_numbers(if hidden_by_writing { compact.as_str() } else { text }))
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(VALUE_CHARS_SHOWN).collect()
+}
+
 impl<'r> Run<'r> {
+    /// An issue about the row as a whole. Where the messages quote the value, they quote what may be shown of it.
     pub(super) fn whole(&mut self, rule: &str, severity: Severity, value: &str, zh: String, en: String) {
+        let shown = shown(value);
+        let quoting = |message: String| if shown == value { message } else { message.replace(value, &shown) };
+        let (message_zh, message_en) = (quoting(zh), quoting(en));
         self.issues.push(Issue {
             field: String::new(),
             field_name: String::new(),
             rule: rule.to_owned(),
             severity,
-            value: value.chars().take(VALUE_CHARS_SHOWN).collect(),
-            message_zh: zh,
-            message_en: en,
+            value: shown,
+            message_zh,
+            message_en,
         });
+    }
+
+    /// What issues may show of a field's value.
+    fn shown_of(&self, at: usize, value: &str) -> String {
+        let may_be_a_persons = |f: &Field| matches!(f.of_type, FieldType::PersonDocument | FieldType::AnySubjectCode);
+        let hide = self.sealed.get(at).copied().unwrap_or(true) || self.item.fields.get(at).is_none_or(may_be_a_persons);
+        if hide { cut(&person::mask(value)) } else { shown(value) }
     }
 
     pub(super) fn issue(&mut self, at: usize, rule: &str, severity: Severity, value: &str, zh: impl Into<String>, en: impl Into<String>) {
         let Some(field) = self.item.fields.get(at) else { return };
-        let hide =
-            self.sealed.get(at).copied().unwrap_or(true) || matches!(field.of_type, FieldType::PersonDocument | FieldType::AnySubjectCode);
-        let shown: String = value.chars().take(VALUE_CHARS_SHOWN).collect();
-        let value = if hide { person::mask(&shown) } else { cover_numbers(&shown) };
+        let value = self.shown_of(at, value);
         self.issues.push(Issue {
             field: field.code.clone(),
             field_name: field.name.clone(),
@@ -110,34 +131,9 @@ impl<'r> Run<'r> {
             return None;
         }
         match field.of_type {
-            FieldType::Text => {
-                let length = text.chars().count();
-                if length > field.max_chars {
-                    let (max, over) = (field.max_chars, length - field.max_chars);
-                    self.error(
-                        at,
-                        "text_too_long",
-                        &text,
-                        format!("超过{max}个字（多{over}个字）；请缩短"),
-                        format!("longer than {max} characters by {over}; shorten it"),
-                    );
-                    return None;
-                }
-                if let Some(bad) = text.chars().find(|c| (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || *c == '\u{fffd}') {
-                    let code = u32::from(bad);
-                    self.error(
-                        at,
-                        "text_control_char",
-                        &text,
-                        format!("含有不可见的控制字符 U+{code:04X}；请删除"),
-                        format!("holds the control character U+{code:04X}; remove it"),
-                    );
-                    return None;
-                }
-                Some(Value::Text(text))
-            }
+            FieldType::Text => self.text(at, field, text),
             FieldType::Date => self.date(at, field, cell, &text, basis.received_on),
-            FieldType::Decimal => self.decimal(at, field, &text),
+            FieldType::Decimal => self.decimal(at, field, cell, &text),
             FieldType::Integer => {
                 let compact = cell::compact(&text);
                 let whole = compact.strip_suffix(".0").unwrap_or(&compact);
@@ -176,15 +172,12 @@ impl<'r> Run<'r> {
                     None
                 }
             },
+            // Beside a column for the codes of persons and organisations, rows about organisations may hold anything there: then the check
+            // waits for `subject`.
+            FieldType::PersonDocumentKind if self.item.with_role(Role::SubjectCode).is_some() => self.text(at, field, text),
             FieldType::PersonDocumentKind => {
-                if PersonDocumentKind::from_feed(&cell::compact(&text)).is_none() {
-                    self.error(
-                        at,
-                        "person_document_kind",
-                        &text,
-                        "证件类型不在允许的范围内；请按填报说明选择",
-                        "this kind of document is not known; choose one from the instructions",
-                    );
+                if self.configuration.person_rules(basis.received_on).kind(&cell::compact(&text)).is_none() {
+                    self.unknown_document_kind(at, &text);
                     return None;
                 }
                 Some(Value::Text(text))
@@ -198,6 +191,43 @@ impl<'r> Run<'r> {
                 Some(Value::Text(text))
             }
         }
+    }
+
+    fn text<'c>(&mut self, at: usize, field: &Field, text: Cow<'c, str>) -> Option<Value<'c>> {
+        let length = text.chars().count();
+        if length > field.max_chars {
+            let (max, over) = (field.max_chars, length - field.max_chars);
+            self.error(
+                at,
+                "text_too_long",
+                &text,
+                format!("超过{max}个字（多{over}个字）；请缩短"),
+                format!("longer than {max} characters by {over}; shorten it"),
+            );
+            return None;
+        }
+        if let Some(bad) = text.chars().find(|c| (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || *c == '\u{fffd}') {
+            let code = u32::from(bad);
+            self.error(
+                at,
+                "text_control_char",
+                &text,
+                format!("含有不可见的控制字符 U+{code:04X}；请删除"),
+                format!("holds the control character U+{code:04X}; remove it"),
+            );
+            return None;
+        }
+        Some(Value::Text(text))
+    }
+
+    pub(super) fn unknown_document_kind(&mut self, at: usize, text: &str) {
+        self.error(
+            at,
+            "person_document_kind",
+            text,
+            "证件类型不在允许的范围内；请按填报说明选择",
+            "this kind of document is not known; choose one from the instructions",
+        );
     }
 
     pub(super) fn date<'c>(&mut self, at: usize, field: &Field, cell: &Cell, text: &str, today: NaiveDate) -> Option<Value<'c>> {
@@ -224,10 +254,11 @@ impl<'r> Run<'r> {
         Some(Value::Day(day))
     }
 
-    pub(super) fn decimal<'c>(&mut self, at: usize, field: &Field, text: &str) -> Option<Value<'c>> {
+    pub(super) fn decimal<'c>(&mut self, at: usize, field: &Field, cell: &Cell, text: &str) -> Option<Value<'c>> {
         let unit = field.unit.as_deref();
         let digits = field.digits.unwrap_or([18, 6]);
-        match cell::decimal(text, digits, unit) {
+        let number = cell::fifteen_digits(cell);
+        match cell::decimal(number.as_deref().unwrap_or(text), digits, unit) {
             Ok(number) => {
                 if unit == Some("万元") && number.split('.').next().is_some_and(|whole| whole.len() >= SUSPICIOUS_WAN_YUAN_DIGITS) {
                     self.warn(
@@ -280,15 +311,15 @@ impl<'r> Run<'r> {
         let set = self.set(field)?;
         let compact = cell::compact(text);
         let found = set.find(text).or_else(|| set.find(&compact)).or_else(|| set.find(compact.strip_suffix(".0").unwrap_or(&compact)));
-        match found {
-            Some(value) if field.allowed.as_ref().is_none_or(|allowed| allowed.contains(&value.value)) => {
-                Some(Value::List(vec![value.value.as_str()]))
-            }
-            _ => {
-                self.not_in_set(at, field, set, text);
-                None
-            }
+        let allowed = |value: &CodeValue| field.allowed.as_ref().is_none_or(|allowed| allowed.contains(&value.value));
+        if let Some(value) = found.filter(|v| allowed(v)) {
+            return Some(Value::List(vec![value.value.as_str()]));
         }
+        if let Some((value, addition)) = set.find_with_text(text).filter(|(v, _)| allowed(v)) {
+            return self.text(at, field, value.with_text(addition).into());
+        }
+        self.not_in_set(at, field, set, text);
+        None
     }
 
     pub(super) fn codes<'c>(&mut self, at: usize, field: &Field, text: &str) -> Option<Value<'c>>
@@ -307,37 +338,21 @@ impl<'r> Run<'r> {
 
     pub(super) fn not_in_set(&mut self, at: usize, field: &Field, set: &CodeSet, text: &str) {
         let allowed = field.allowed.clone().unwrap_or_else(|| set.values.iter().map(|v| v.value.clone()).collect()).join("、");
+        let shown = self.shown_of(at, text);
         self.error(
             at,
             "code_unknown",
             text,
-            format!("「{text}」不在代码集「{}」中；可用：{allowed}", set.name),
-            format!("`{text}` is not in the code set {}; allowed: {allowed}", set.code),
+            format!("「{shown}」不在代码集「{}」中；可用：{allowed}", set.name),
+            format!("`{shown}` is not in the code set {}; allowed: {allowed}", set.code),
         );
     }
 
     pub(super) fn uscc(&mut self, at: usize, field: &Field, text: &str) -> Option<Uscc> {
-        let rules = self.rules;
-        match Uscc::parse(text, rules) {
+        match Uscc::parse(text, self.rules) {
             Ok((code, warnings)) => {
-                let quarantine = rules.quarantine_if_warnings > 0
-                    && warnings.len() >= rules.quarantine_if_warnings
-                    && field.role == Some(Role::SubjectUscc);
-                for warning in &warnings {
-                    self.warn(at, warning.code(), text, warning.zh(), warning.en());
-                }
-                if quarantine {
-                    let n = warnings.len();
-                    self.error(
-                        at,
-                        "uscc_doubtful",
-                        text,
-                        format!("该代码有{n}处疑点，疑为编造或误写；请对照证照核对"),
-                        format!("{n} things about this code are odd, so it looks made up or mistyped; compare it with the licence"),
-                    );
-                    return None;
-                }
-                Some(code)
+                let stands = self.warnings_of_code(at, text, &warnings, field.role == Some(Role::SubjectUscc));
+                stands.then_some(code)
             }
             Err(UsccError::Length { found: 15 }) if RegistrationNumber::parse(text).is_ok_and(|n| n.as_str().len() == 15) => {
                 self.error(at, "uscc_legacy_number", text, "这是15位注册号，不是统一社会信用代码；请填18位代码，旧号填入工商注册号一列", "this is a 15-digit registration number, not a unified social credit code; give the 18-character code and put the old number into its own column");
@@ -347,6 +362,48 @@ impl<'r> Run<'r> {
                 self.error(at, error.code(), text, error.zh(), error.en());
                 None
             }
+        }
+    }
+
+    /// Writes down what is odd about a code, and says whether it may stand: so many oddities about a subject's code that it looks made up
+    /// refuse the row (`id.uscc.quarantine_if_warnings`; 123456789012345678 has two).
+    pub(super) fn warnings_of_code(&mut self, at: usize, text: &str, warnings: &[UsccWarning], of_subject: bool) -> bool {
+        for warning in warnings {
+            self.warn(at, warning.code(), text, warning.zh(), warning.en());
+        }
+        let (n, limit) = (warnings.len(), self.rules.quarantine_if_warnings);
+        let doubtful = of_subject && limit > 0 && n >= limit;
+        if doubtful {
+            self.error(
+                at,
+                "uscc_doubtful",
+                text,
+                format!("该代码有{n}处疑点，疑为编造或误写；请对照证照核对"),
+                format!("{n} things about this code are odd, so it looks made up or mistyped; compare it with the licence"),
+            );
+        }
+        !doubtful
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_covered_before_it_is_cut() {
+        let number = "11010519491231002X";
+        let covered = "110105********002X";
+        for (text, expected) in [
+            ("打板子".to_owned(), "打板子".to_owned()),
+            (number.to_owned(), covered.to_owned()),
+            ("110105 19491231 002X".to_owned(), covered.to_owned()),
+            ("１１０１０５１９４９１２３１００２Ｘ".to_owned(), covered.to_owned()),
+            (format!("当事人 {number}"), format!("当事人 {covered}")),
+            (format!("{}{number}", "长".repeat(50)), format!("{}110105****", "长".repeat(50))),
+            ("长".repeat(5000), "长".repeat(VALUE_CHARS_SHOWN)),
+        ] {
+            assert_eq!(shown(&text), expected, "{text}");
         }
     }
 }

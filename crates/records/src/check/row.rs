@@ -6,16 +6,18 @@ use crate::cell::{self, Cell};
 use crate::header::{Header, Target};
 use crate::model::Severity;
 use chrono::NaiveDate;
-use credence_catalog::model::{RecordState, Role};
+use credence_catalog::model::{CodeValue, RecordState, Role};
 use credence_catalog::{Feed, SubjectKind};
 use credence_core::identifiers::uscc::Uscc;
-use credence_core::identifiers::{OrganisationCode, PersonDocument, PersonDocumentKind, RegistrationNumber};
+use credence_core::identifiers::{OrganisationCode, PersonDocument, PersonDocumentKind, RegistrationNumber, person, registration};
 use credence_names::normalise;
 use credence_subjects::matching::{Identified, SubjectRef};
 use std::collections::HashMap;
 
 impl Run<'_> {
+    /// What the row has to hold, and whether what it holds was in use on its day.
     pub(super) fn required(&mut self, required: &[bool], exempt: &[bool], values: &[Option<Value<'_>>]) {
+        self.code_periods(values);
         for (at, field) in self.item.fields.iter().enumerate() {
             let given = values.get(at).is_some_and(Option::is_some);
             if given || self.issues.iter().any(|i| i.field == field.code) {
@@ -47,6 +49,31 @@ impl Run<'_> {
                     "",
                     format!("「{name}」含「{what}」时此项必填；请补充"),
                     format!("required because {} contains one of {what}", condition.field),
+                );
+            }
+        }
+    }
+
+    /// A value that was not in use on the day of the decision, such as a kind of penalty that a later law brought (行政处罚法 art. 9, from
+    /// 2021-07-15): worth a warning, as departments are late with new wordings, and never a refusal.
+    fn code_periods(&mut self, values: &[Option<Value<'_>>]) {
+        let decided = values.get(self.at(Role::DecisionDate)).and_then(Option::as_ref);
+        let Some(&Value::Day(day)) = decided else { return };
+        for (at, field) in self.item.fields.iter().enumerate() {
+            let (Some(set), Some(Some(value))) = (self.set(field), values.get(at)) else { continue };
+            let texts: Vec<&str> = match value {
+                Value::List(list) => list.clone(),
+                Value::Text(text) => vec![&**text],
+                Value::Day(_) | Value::Code(_) => continue,
+            };
+            for code in texts.iter().filter_map(|text| set.of_stored(text)).filter(|code| !code.in_use(day)) {
+                let (zh, en) = period(code);
+                self.warn(
+                    at,
+                    "code_out_of_period",
+                    &code.value,
+                    format!("「{}」{zh}使用，决定日期（{day}）不在其中；请核对", code.value),
+                    format!("`{}` was in use {en}, and the decision was made on {day}; check both", code.value),
                 );
             }
         }
@@ -178,15 +205,19 @@ impl Run<'_> {
         if let Some(number) = text(Role::SubjectRegistrationNo) {
             others.push(("registration_no", number));
         }
-        let person_doc = value(Role::PersonDocNo).map(|v| (self.at(Role::PersonDocNo), v.text(), text(Role::PersonDocKind)));
+        let doc_kind = text(Role::PersonDocKind);
+        let person_doc = value(Role::PersonDocNo).map(|v| (self.at(Role::PersonDocNo), v.text()));
         let any_code = value(Role::SubjectCode).map(|v| (self.at(Role::SubjectCode), v.text(), text(Role::PartyType)));
-        if let Some((at, number, doc_kind)) = person_doc {
-            identifier = Some(self.person(at, &number, doc_kind.as_deref(), basis)?);
+        if let Some((at, number)) = person_doc {
+            // Forms without a column for the kind have resident IDs only, and say so in the column's name.
+            let document = self.document_kind(at, &number, doc_kind.as_deref(), Some(PersonDocumentKind::ResidentId), basis)?;
+            identifier = Some(self.person(at, &number, document, basis)?);
             kind = Some(SubjectKind::NaturalPerson);
         }
         if let Some((at, number, party)) = any_code {
             if party.as_deref() == Some("自然人") {
-                identifier = Some(self.person(at, &number, None, basis)?);
+                let document = self.document_kind(at, &number, doc_kind.as_deref(), person::kind_by_form(&number), basis)?;
+                identifier = Some(self.person(at, &number, document, basis)?);
                 kind = Some(SubjectKind::NaturalPerson);
             } else {
                 (identifier, kind) = self.any_code(at, &number, basis, &mut others)?;
@@ -221,11 +252,45 @@ impl Run<'_> {
         Some(SubjectRef { identifier: identifier.unwrap_or(Identified::Weak), others, name, name_normal, on, kind })
     }
 
-    pub(super) fn person(&mut self, at: usize, number: &str, doc_kind: Option<&str>, basis: &Basis) -> Option<Identified> {
-        let kind = doc_kind.map_or(Some(PersonDocumentKind::ResidentId), |text| PersonDocumentKind::from_feed(&cell::compact(text)))?;
-        match PersonDocument::parse(kind, number, basis.received_on, basis.configuration.person_age_max(basis.received_on)) {
+    /// The kind of a person's document: as the row states it, else as its column or its form tells (`told`). What neither tells is asked
+    /// for, not guessed: one number of two kinds would be two persons.
+    fn document_kind(
+        &mut self,
+        at: usize,
+        number: &str,
+        stated: Option<&str>,
+        told: Option<PersonDocumentKind>,
+        basis: &Basis,
+    ) -> Option<PersonDocumentKind> {
+        if let Some(text) = stated {
+            let kind = self.configuration.person_rules(basis.received_on).kind(&cell::compact(text));
+            if kind.is_none() {
+                let at_kind = self.at(Role::PersonDocKind);
+                self.unknown_document_kind(at_kind, text);
+            }
+            return kind;
+        }
+        if told.is_none() {
+            self.error(
+                at,
+                "person_document_ambiguous",
+                number,
+                "仅凭号码不能确定是哪种证件；请增加「证件类型」一列并填写，或核对号码",
+                "the number alone does not tell which document it is of; add the column for the kind of document and fill it, or check the number",
+            );
+        }
+        told
+    }
+
+    pub(super) fn person(&mut self, at: usize, number: &str, kind: PersonDocumentKind, basis: &Basis) -> Option<Identified> {
+        let rules = self.configuration.person_rules(basis.received_on);
+        match PersonDocument::parse_with(kind, number, basis.received_on, &rules) {
             Ok(document) => {
-                let scheme = kind.code();
+                for warning in document.warnings(&self.rules.areas) {
+                    self.warn(at, warning.code(), number, warning.zh(), warning.en());
+                }
+                // The document's own kind, so that a person is found whatever the sender called the document.
+                let scheme = document.kind().code();
                 let index = basis.keys.index(scheme, document.reveal());
                 let sealed = basis.keys.seal(scheme.as_bytes(), document.reveal().as_bytes()).ok()?;
                 Some(Identified::Person { scheme, index, sealed })
@@ -246,8 +311,8 @@ impl Run<'_> {
     ) -> Option<(Option<Identified>, Option<SubjectKind>)> {
         let as_uscc = Uscc::parse(number, self.rules);
         if let Ok((code, warnings)) = as_uscc {
-            for warning in warnings {
-                self.warn(at, warning.code(), number, warning.zh(), warning.en());
+            if !self.warnings_of_code(at, number, &warnings, true) {
+                return None;
             }
             return Some((Some(Identified::Uscc(code.to_string())), Some(self.configuration.kind_of(&code, basis.received_on))));
         }
@@ -258,6 +323,15 @@ impl Run<'_> {
         let compact = cell::compact(number);
         let legacy = compact.len() == 13 || compact.len() == 15;
         if let Some(number) = RegistrationNumber::parse(number).ok().filter(|_| legacy) {
+            if registration::reads_as_tax_number(number.as_str(), &self.rules.areas) {
+                self.warn(
+                    at,
+                    "code_ambiguous",
+                    number.as_str(),
+                    "该15位号码既像注册号又像税务登记号，按注册号处理；如有统一社会信用代码请改报",
+                    "these 15 characters read as a registration number and as a tax number; they are taken for the former. If there is a unified social credit code, give that",
+                );
+            }
             others.push(("registration_no", number.as_str().to_owned()));
             return Some((None, None));
         }
@@ -292,5 +366,15 @@ impl Run<'_> {
                 "the deciding organ lies outside the regions of this API key; use the right key".into(),
             );
         }
+    }
+}
+
+/// When a value was in use, in Chinese and English.
+fn period(code: &CodeValue) -> (String, String) {
+    match (code.valid_from, code.valid_to) {
+        (Some(first), Some(last)) => (format!("自{first}至{last}"), format!("from {first} to {last}")),
+        (Some(first), None) => (format!("自{first}起"), format!("from {first} on")),
+        (None, Some(last)) => (format!("至{last}止"), format!("until {last}")),
+        (None, None) => (String::new(), String::new()),
     }
 }

@@ -1,22 +1,23 @@
 //! JSON arrays and NDJSON, row by row. A row is a flat object; the value of a field is a text, a number, or a list of texts. `serde_json`
 //! streams both; its own recursion limit stands behind ours.
 
-use super::{Guard, Shape, carried, corrupt, text};
+use super::{Guard, Meter, Shape, carried, corrupt, text};
 use crate::cell::Cell;
 use crate::header::{Header, Headers};
-use crate::model::{TOO_DEEP, TOO_MANY_COLUMNS};
+use crate::model::{COLUMN_PROHIBITED, TOO_DEEP, TOO_MANY_COLUMNS};
+use crate::spool::Upload;
 use credence_core::problem::{Problem, Result};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::io::BufReader;
-use std::path::Path;
 
 /// Rows of a JSON file.
-pub(super) fn rows(path: &Path, shape: &Shape, headers: &Headers<'_>, guard: &mut Guard<'_>) -> Result<()> {
-    let source = BufReader::with_capacity(1 << 16, text::reader(path, shape, guard.limits)?);
-    let mut table = Table { headers, header: headers.open(), guard, problem: None };
+pub(super) fn rows(upload: &Upload, shape: &Shape, headers: &Headers<'_>, guard: &mut Guard<'_>) -> Result<()> {
+    let meter = Meter::new(guard.limits);
+    let source = BufReader::with_capacity(1 << 16, meter.over(text::reader(upload, shape, guard.limits)?));
+    let mut table = Table { headers, header: headers.open(), guard, meter, problem: None };
     if shape.format == super::Format::Json {
         let mut json = serde_json::Deserializer::from_reader(source);
         let read = json.deserialize_seq(Rows(&mut table)).and_then(|()| json.end());
@@ -35,11 +36,13 @@ struct Table<'t, 'g, 'h> {
     headers: &'t Headers<'h>,
     header: Header,
     guard: &'t mut Guard<'g>,
+    meter: Meter,
     problem: Option<Problem>,
 }
 
 impl Table<'_, '_, '_> {
     fn row(&mut self, value: Value) -> Result<()> {
+        self.meter.row();
         let number = self.guard.current();
         let Value::Object(row) = value else {
             return Err(corrupt(number, "a row is not an object"));
@@ -68,6 +71,7 @@ impl Table<'_, '_, '_> {
                     self.header.names.push(name.clone());
                     self.header.targets.push(target);
                 }
+                None if self.headers.prohibits(name) => return Err(Problem::new(&COLUMN_PROHIBITED).with("columns", [name.as_str()])),
                 _ => unknown.push(name.clone()),
             }
             if self.header.names.len() > self.guard.limits.columns_max {

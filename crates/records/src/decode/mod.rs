@@ -8,15 +8,16 @@ mod text;
 use crate::cell::Cell;
 use crate::header::{Header, Headers};
 use crate::model::{
-    CELL_TOO_LONG, COMPRESSION_RATIO, EMPTY_FILE, FILE_CORRUPT, FILE_TOO_LARGE, FORMAT_UNKNOWN, HEADER_NOT_FOUND, TOO_MANY_COLUMNS,
-    TOO_MANY_ROWS,
+    CELL_TOO_LONG, COMPRESSION_RATIO, EMPTY_FILE, FILE_CORRUPT, FILE_TOO_LARGE, FORMAT_UNKNOWN, HEADER_NOT_FOUND, ROW_TOO_LONG,
+    TOO_MANY_COLUMNS, TOO_MANY_ROWS,
 };
+use crate::spool::{self, Upload};
 use credence_core::problem::{Problem, Result};
 use credence_core::settings::Ingest;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use text::Encoding;
 
@@ -93,35 +94,36 @@ pub struct Inspected {
 
 /// Recognises format, encoding and header, reading no further than needed for text and the first rows for sheets. `stated` is the
 /// encoding the sender stated.
-pub fn inspect(path: &Path, stated: Option<Encoding>, headers: &Headers<'_>, limits: &Ingest) -> Result<Inspected> {
+pub fn inspect(upload: &Upload, stated: Option<Encoding>, headers: &Headers<'_>, limits: &Ingest) -> Result<Inspected> {
     let mut magic = [0u8; 8];
-    let length = open(path)?.read(&mut magic).map_err(Problem::internal)?;
+    let length = open(upload)?.read(&mut magic).map_err(Problem::internal)?;
     let magic = magic.get(..length).unwrap_or_default();
     if magic.is_empty() {
         return Err(Problem::new(&EMPTY_FILE));
     }
     if magic.starts_with(b"PK\x03\x04") || magic.starts_with(&[0xD0, 0xCF, 0x11, 0xE0]) {
         let format = if magic.starts_with(b"PK") { Format::Xlsx } else { Format::Xls };
-        if format == Format::Xlsx {
-            sheet::check_zip(path, limits)?;
+        match format {
+            Format::Xlsx => sheet::check_zip(upload, limits)?,
+            _ => sheet::check_xls(upload, limits)?,
         }
-        let header = sheet::header(path, format, headers, limits)?;
+        let header = sheet::header(upload, format, headers, limits)?;
         return Ok(Inspected { shape: Shape { format, gzip: false, encoding: None }, header });
     }
     let gzip = magic.starts_with(&[0x1F, 0x8B]);
-    if text::is_binary(&text::head(open_text(path, gzip, limits)?)?) {
+    if text::is_binary(&text::head(open_text(upload, gzip, limits)?)?) {
         return Err(Problem::new(&FORMAT_UNKNOWN));
     }
-    text::inspect(path, gzip, stated, headers, limits)
+    text::inspect(upload, gzip, stated, headers, limits)
 }
 
 /// Decodes the rows into `sink`.
-pub fn decode(path: &Path, shape: &Shape, header: &Header, headers: &Headers<'_>, limits: &Ingest, sink: Sink<'_>) -> Result<u64> {
+pub fn decode(upload: &Upload, shape: &Shape, header: &Header, headers: &Headers<'_>, limits: &Ingest, sink: Sink<'_>) -> Result<u64> {
     let mut guard = Guard { limits, rows: 0, sink };
     match shape.format {
-        Format::Csv => text::rows(path, shape, header, headers, &mut guard)?,
-        Format::Json | Format::Ndjson => json::rows(path, shape, headers, &mut guard)?,
-        Format::Xlsx | Format::Xls => sheet::rows(path, shape.format, header, headers, &mut guard)?,
+        Format::Csv => text::rows(upload, shape, header, headers, &mut guard)?,
+        Format::Json | Format::Ndjson => json::rows(upload, shape, headers, &mut guard)?,
+        Format::Xlsx | Format::Xls => sheet::rows(upload, shape.format, header, headers, &mut guard)?,
     }
     if guard.rows == 0 { Err(Problem::new(&EMPTY_FILE)) } else { Ok(guard.rows) }
 }
@@ -156,14 +158,14 @@ impl Guard<'_> {
     }
 }
 
-fn open(path: &Path) -> Result<File> {
-    File::open(path).map_err(|e| Problem::internal(format!("spool: {e}")))
+fn open(upload: &Upload) -> Result<spool::Reader> {
+    upload.open().map_err(|e| Problem::internal(format!("spool: {e}")))
 }
 
 /// The file's bytes, unpacked, held to the size and ratio limits.
-fn open_text(path: &Path, gzip: bool, limits: &Ingest) -> Result<Box<dyn Read + Send>> {
-    let file = open(path)?;
-    let size = file.metadata().map_err(Problem::internal)?.len();
+fn open_text(upload: &Upload, gzip: bool, limits: &Ingest) -> Result<Box<dyn Read + Send>> {
+    let file = open(upload)?;
+    let size = file.size();
     let source: Box<dyn Read + Send> =
         if gzip { Box::new(flate2::read::MultiGzDecoder::new(BufReader::with_capacity(1 << 16, file))) } else { Box::new(file) };
     let ratio = if gzip { limits.compression_ratio_max } else { u64::MAX };
@@ -187,6 +189,48 @@ impl Read for Limited {
         }
         if self.read > self.ratio_max {
             return Err(carry(Problem::new(&COMPRESSION_RATIO).with("limit", self.ratio)));
+        }
+        Ok(n)
+    }
+}
+
+/// Counts what was read since the last row ended: a parser that looks for the end of a row, a quotation mark or a bracket that never comes would
+/// otherwise take the whole file into memory.
+#[derive(Clone)]
+pub(crate) struct Meter {
+    since_row: Arc<AtomicU64>,
+    max: u64,
+}
+
+impl Meter {
+    fn new(limits: &Ingest) -> Self {
+        Self { since_row: Arc::new(AtomicU64::new(0)), max: limits.row_bytes_max + (BLOCK_AHEAD as u64) }
+    }
+
+    /// A row has ended.
+    fn row(&self) {
+        self.since_row.store(0, Ordering::Relaxed);
+    }
+
+    fn over<R: Read>(&self, source: R) -> Metered<R> {
+        Metered { source, meter: self.clone() }
+    }
+}
+
+/// Bytes that a parser may have read ahead of the row it gives out.
+const BLOCK_AHEAD: usize = 1 << 19;
+
+struct Metered<R> {
+    source: R,
+    meter: Meter,
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.source.read(buffer)?;
+        let since = self.meter.since_row.fetch_add(n as u64, Ordering::Relaxed) + n as u64;
+        if since > self.meter.max {
+            return Err(carry(Problem::new(&ROW_TOO_LONG).with("limit_bytes", self.meter.max - BLOCK_AHEAD as u64)));
         }
         Ok(n)
     }

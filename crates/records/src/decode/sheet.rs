@@ -4,21 +4,25 @@ use super::{Format, Guard, HEADER_WITHIN_ROWS, corrupt, find_header, open};
 use crate::cell::Cell;
 use crate::header::{Header, Headers};
 use crate::model::{COMPRESSION_RATIO, EMPTY_FILE, FILE_TOO_LARGE};
+use crate::spool::Upload;
 use calamine::{Data, DataRef, Reader, Xls, Xlsx};
 use chrono::NaiveDate;
 use credence_core::problem::{Problem, Result};
 use credence_core::settings::Ingest;
 use std::io::{BufReader, Read};
-use std::path::Path;
 
-/// A workbook is held in parts in memory, so it may unpack to less than a text.
-const UNPACKED_BYTES_MAX: u64 = 512 << 20;
+/// XLS is held in memory as a whole, so it may be no larger than that allows.
+pub(super) fn check_xls(upload: &Upload, limits: &Ingest) -> Result<()> {
+    let max = limits.xls_bytes_max;
+    if open(upload)?.size() > max { Err(Problem::new(&FILE_TOO_LARGE).with("limit_bytes", max)) } else { Ok(()) }
+}
 
 /// Unpacks every part into nothing, to know that the whole stays within the limits before anything is parsed.
-pub(super) fn check_zip(path: &Path, limits: &Ingest) -> Result<()> {
-    let size = open(path)?.metadata().map_err(Problem::internal)?.len();
-    let mut archive = zip::ZipArchive::new(BufReader::new(open(path)?)).map_err(|e| corrupt(0, e))?;
-    let max = limits.decompressed_bytes_max.min(UNPACKED_BYTES_MAX);
+pub(super) fn check_zip(upload: &Upload, limits: &Ingest) -> Result<()> {
+    let size = open(upload)?.size();
+    let mut archive = zip::ZipArchive::new(BufReader::new(open(upload)?)).map_err(|e| corrupt(0, e))?;
+    // A workbook's strings are held in memory, so it may unpack to less than a text.
+    let max = limits.workbook_unpacked_bytes_max;
     let ratio_max = size.saturating_mul(limits.compression_ratio_max).max(8 << 20);
     let mut total = 0u64;
     let mut buffer = vec![0u8; 1 << 16];
@@ -42,9 +46,9 @@ pub(super) fn check_zip(path: &Path, limits: &Ingest) -> Result<()> {
 }
 
 /// The recognised header of the first sheet.
-pub(super) fn header(path: &Path, format: Format, headers: &Headers<'_>, limits: &Ingest) -> Result<Header> {
+pub(super) fn header(upload: &Upload, format: Format, headers: &Headers<'_>, limits: &Ingest) -> Result<Header> {
     let mut first: Vec<Vec<String>> = Vec::new();
-    walk(path, format, limits, &mut |cells| {
+    walk(upload, format, limits, &mut |cells| {
         first.push(cells.iter().map(Cell::raw).collect());
         Ok(first.len() < HEADER_WITHIN_ROWS)
     })?;
@@ -55,10 +59,10 @@ pub(super) fn header(path: &Path, format: Format, headers: &Headers<'_>, limits:
 }
 
 /// Rows after the header.
-pub(super) fn rows(path: &Path, format: Format, expected: &Header, headers: &Headers<'_>, guard: &mut Guard<'_>) -> Result<()> {
+pub(super) fn rows(upload: &Upload, format: Format, expected: &Header, headers: &Headers<'_>, guard: &mut Guard<'_>) -> Result<()> {
     let limits = guard.limits;
     let mut before: Option<Vec<Vec<String>>> = Some(Vec::new());
-    walk(path, format, limits, &mut |cells| {
+    walk(upload, format, limits, &mut |cells| {
         if let Some(titles) = &mut before {
             titles.push(cells.iter().map(Cell::raw).collect());
             match find_header(titles, headers, limits) {
@@ -70,21 +74,25 @@ pub(super) fn rows(path: &Path, format: Format, expected: &Header, headers: &Hea
             return Ok(true);
         }
         let width = expected.names.len();
-        if cells.iter().skip(width).any(|c| !c.raw().trim().is_empty()) {
-            return Err(corrupt(guard.current(), format!("the row has cells beyond the header's {width} columns")));
-        }
+        let surplus: Vec<String> = cells
+            .iter()
+            .enumerate()
+            .skip(width)
+            .filter(|(_, c)| !c.raw().trim().is_empty())
+            .map(|(at, _)| format!("第{}列", at + 1))
+            .collect();
         cells.resize(width, Cell::Empty);
-        guard.row(cells, expected, &[])?;
+        guard.row(cells, expected, &surplus)?;
         Ok(true)
     })
 }
 
 /// Walks the rows of the first sheet (the template's 「数据」 when there is one) until the callback says stop.
-fn walk(path: &Path, format: Format, limits: &Ingest, take: &mut dyn FnMut(&mut Vec<Cell>) -> Result<bool>) -> Result<()> {
+fn walk(upload: &Upload, format: Format, limits: &Ingest, take: &mut dyn FnMut(&mut Vec<Cell>) -> Result<bool>) -> Result<()> {
     let bad = |e: &dyn std::fmt::Display| corrupt(0, e);
     let pick = |names: Vec<String>| names.iter().find(|n| *n == "数据").or(names.first()).cloned().ok_or_else(|| Problem::new(&EMPTY_FILE));
     if format == Format::Xls {
-        let mut book: Xls<_> = Xls::new(BufReader::new(open(path)?)).map_err(|e| bad(&e))?;
+        let mut book: Xls<_> = Xls::new(BufReader::new(open(upload)?)).map_err(|e| bad(&e))?;
         let name = pick(book.sheet_names())?;
         let range = book.worksheet_range(&name).map_err(|e| bad(&e))?;
         for row in range.rows() {
@@ -95,7 +103,7 @@ fn walk(path: &Path, format: Format, limits: &Ingest, take: &mut dyn FnMut(&mut 
         }
         return Ok(());
     }
-    let mut book: Xlsx<_> = Xlsx::new(BufReader::new(open(path)?)).map_err(|e| bad(&e))?;
+    let mut book: Xlsx<_> = Xlsx::new(BufReader::new(open(upload)?)).map_err(|e| bad(&e))?;
     let name = pick(book.sheet_names())?;
     let mut reader = book.worksheet_cells_reader(&name).map_err(|e| bad(&e))?;
     let mut row: Option<u32> = None;

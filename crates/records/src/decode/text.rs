@@ -1,16 +1,16 @@
 //! Text: which encoding, strictly; then CSV. A byte that does not fit is an error with its place, never a replacement character.
 
-use super::{Format, Guard, HEADER_WITHIN_ROWS, Inspected, Shape, carried, carry, corrupt, find_header, open_text};
+use super::{Format, Guard, HEADER_WITHIN_ROWS, Inspected, Meter, Shape, carried, carry, corrupt, find_header, open_text};
 use crate::cell::Cell;
 use crate::header::{Header, Headers};
 use crate::model::{ENCODING_INVALID, ENCODING_UNDECIDABLE, ENCODING_UNKNOWN, FILE_CORRUPT};
+use crate::spool::Upload;
 use credence_core::problem::{Problem, Result};
 use credence_core::settings::Ingest;
 use encoding_rs::{DecoderResult, GB18030, UTF_8};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::io::{self, Read};
-use std::path::Path;
 
 /// Encodings that are taken. GBK and GB2312 are parts of GB18030.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,8 +159,8 @@ impl<R: Read> Read for Strict<R> {
 }
 
 /// The text of a file in its encoding, as a reader of UTF-8.
-pub(super) fn reader(path: &Path, shape: &Shape, limits: &Ingest) -> Result<impl Read + Send + use<>> {
-    Ok(Strict::new(open_text(path, shape.gzip, limits)?, shape.encoding.unwrap_or(Encoding::Utf8)))
+pub(super) fn reader(upload: &Upload, shape: &Shape, limits: &Ingest) -> Result<impl Read + Send + use<>> {
+    Ok(Strict::new(open_text(upload, shape.gzip, limits)?, shape.encoding.unwrap_or(Encoding::Utf8)))
 }
 
 /// What reading a whole file under one encoding showed.
@@ -171,8 +171,8 @@ struct Reading {
     multibyte: usize,
 }
 
-fn read_through(path: &Path, gzip: bool, encoding: Encoding, limits: &Ingest) -> Result<Reading> {
-    let mut source = open_text(path, gzip, limits)?;
+fn read_through(upload: &Upload, gzip: bool, encoding: Encoding, limits: &Ingest) -> Result<Reading> {
+    let mut source = open_text(upload, gzip, limits)?;
     let mut decoder = encoding.decoder();
     let (mut input, mut output) = (vec![0u8; BUFFER], vec![0u8; BUFFER * 3]);
     let (mut consumed, mut multibyte) = (0u64, 0usize);
@@ -202,8 +202,8 @@ fn read_through(path: &Path, gzip: bool, encoding: Encoding, limits: &Ingest) ->
 /// Decides the encoding and recognises the header. Order: what the sender stated; a byte order mark; whole text valid in only one;
 /// enough multi-byte characters that are all valid UTF-8, which no GB18030 text is by chance; the header known in only one. Otherwise it
 /// is undecidable, and the sender is shown both readings.
-pub(super) fn inspect(path: &Path, gzip: bool, stated: Option<Encoding>, headers: &Headers<'_>, limits: &Ingest) -> Result<Inspected> {
-    let head = head(open_text(path, gzip, limits)?)?;
+pub(super) fn inspect(upload: &Upload, gzip: bool, stated: Option<Encoding>, headers: &Headers<'_>, limits: &Ingest) -> Result<Inspected> {
+    let head = head(open_text(upload, gzip, limits)?)?;
     let format = format_of(&head);
     let shape = |encoding| Shape { format, gzip, encoding: Some(encoding) };
     let stated = stated.or(head.starts_with(&[0xEF, 0xBB, 0xBF]).then_some(Encoding::Utf8));
@@ -211,36 +211,36 @@ pub(super) fn inspect(path: &Path, gzip: bool, stated: Option<Encoding>, headers
     let stated = if format == Format::Csv { stated } else { stated.or(Some(Encoding::Utf8)) };
     let encoding = match stated {
         Some(encoding) => {
-            if let Some(at) = read_through(path, gzip, encoding, limits)?.error_at {
+            if let Some(at) = read_through(upload, gzip, encoding, limits)?.error_at {
                 return Err(Problem::new(&FILE_CORRUPT)
                     .with("reason", format!("bytes at offset {at} are not valid {}", encoding.code()))
                     .with("byte", at));
             }
             encoding
         }
-        None => decide(path, gzip, headers, limits, &shape)?,
+        None => decide(upload, gzip, headers, limits, &shape)?,
     };
     let shape = shape(encoding);
     let header = match format {
-        Format::Csv => header(path, &shape, headers, limits)?.1,
+        Format::Csv => header(upload, &shape, headers, limits)?.1,
         _ => headers.open(),
     };
     Ok(Inspected { shape, header })
 }
 
-fn decide(path: &Path, gzip: bool, headers: &Headers<'_>, limits: &Ingest, shape: &impl Fn(Encoding) -> Shape) -> Result<Encoding> {
-    let utf8 = read_through(path, gzip, Encoding::Utf8, limits)?;
+fn decide(upload: &Upload, gzip: bool, headers: &Headers<'_>, limits: &Ingest, shape: &impl Fn(Encoding) -> Shape) -> Result<Encoding> {
+    let utf8 = read_through(upload, gzip, Encoding::Utf8, limits)?;
     if utf8.error_at.is_none() && (utf8.multibyte == 0 || utf8.multibyte >= limits.encoding_proof_chars) {
         return Ok(Encoding::Utf8);
     }
-    let gb18030 = read_through(path, gzip, Encoding::Gb18030, limits)?;
+    let gb18030 = read_through(upload, gzip, Encoding::Gb18030, limits)?;
     match (utf8.error_at, gb18030.error_at) {
         (Some(utf8_at), Some(gb_at)) => Err(Problem::new(&ENCODING_INVALID).with("utf8_error_at", utf8_at).with("gb18030_error_at", gb_at)),
         (None, Some(_)) => Ok(Encoding::Utf8),
         (Some(_), None) => Ok(Encoding::Gb18030),
         (None, None) => {
             let known = |encoding| {
-                first_rows(path, &shape(encoding), limits)
+                first_rows(upload, &shape(encoding), limits)
                     .map(|rows| rows.iter().map(|r| headers.recognised_with_multibyte(r)).max().unwrap_or(0))
             };
             match (known(Encoding::Utf8)?, known(Encoding::Gb18030)?) {
@@ -248,7 +248,7 @@ fn decide(path: &Path, gzip: bool, headers: &Headers<'_>, limits: &Ingest, shape
                 (0, gb) if gb > 0 => Ok(Encoding::Gb18030),
                 _ => {
                     let sample = |encoding| {
-                        first_rows(path, &shape(encoding), limits)
+                        first_rows(upload, &shape(encoding), limits)
                             .map(|rows| rows.into_iter().take(3).map(|r| r.join(",")).collect::<Vec<_>>())
                     };
                     Err(Problem::new(&ENCODING_UNDECIDABLE)
@@ -269,9 +269,9 @@ fn format_of(head: &[u8]) -> Format {
 }
 
 /// The separator that splits the first line into most parts.
-fn separator(path: &Path, shape: &Shape, limits: &Ingest) -> Result<u8> {
+fn separator(upload: &Upload, shape: &Shape, limits: &Ingest) -> Result<u8> {
     let mut text = String::new();
-    reader(path, shape, limits)?.take(BUFFER as u64).read_to_string(&mut text).or_else(|e| {
+    reader(upload, shape, limits)?.take(BUFFER as u64).read_to_string(&mut text).or_else(|e| {
         // The cut may fall inside a character; everything before it has been read.
         if e.kind() == io::ErrorKind::InvalidData { Ok(0) } else { Err(carried(e, 0)) }
     })?;
@@ -281,10 +281,12 @@ fn separator(path: &Path, shape: &Shape, limits: &Ingest) -> Result<u8> {
     Ok(u8::try_from(best).unwrap_or(b','))
 }
 
-fn csv_reader(path: &Path, shape: &Shape, limits: &Ingest) -> Result<csv::Reader<impl Read + use<>>> {
-    let separator = separator(path, shape, limits)?;
+fn csv_reader(upload: &Upload, shape: &Shape, limits: &Ingest) -> Result<(csv::Reader<impl Read + use<>>, Meter)> {
+    let separator = separator(upload, shape, limits)?;
+    let meter = Meter::new(limits);
+    let source = meter.over(reader(upload, shape, limits)?);
     let mut builder = csv::ReaderBuilder::new();
-    Ok(builder.delimiter(separator).has_headers(false).flexible(true).buffer_capacity(BUFFER * 4).from_reader(reader(path, shape, limits)?))
+    Ok((builder.delimiter(separator).has_headers(false).flexible(true).buffer_capacity(BUFFER * 4).from_reader(source), meter))
 }
 
 fn csv_problem(error: csv::Error, row: u64) -> Problem {
@@ -294,27 +296,29 @@ fn csv_problem(error: csv::Error, row: u64) -> Problem {
     }
 }
 
-fn first_rows(path: &Path, shape: &Shape, limits: &Ingest) -> Result<Vec<Vec<String>>> {
+fn first_rows(upload: &Upload, shape: &Shape, limits: &Ingest) -> Result<Vec<Vec<String>>> {
     let mut rows = Vec::new();
-    for record in csv_reader(path, shape, limits)?.into_records().take(HEADER_WITHIN_ROWS) {
+    let (reader, meter) = csv_reader(upload, shape, limits)?;
+    for record in reader.into_records().take(HEADER_WITHIN_ROWS) {
         let record = record.map_err(|e| csv_problem(e, 0))?;
+        meter.row();
         rows.push(record.iter().map(|t| t.chars().take(limits.cell_chars_max).collect()).collect());
     }
     Ok(rows)
 }
 
-fn header(path: &Path, shape: &Shape, headers: &Headers<'_>, limits: &Ingest) -> Result<(usize, Header)> {
-    find_header(&first_rows(path, shape, limits)?, headers, limits)
+fn header(upload: &Upload, shape: &Shape, headers: &Headers<'_>, limits: &Ingest) -> Result<(usize, Header)> {
+    find_header(&first_rows(upload, shape, limits)?, headers, limits)
 }
 
 /// CSV rows after the header.
-pub(super) fn rows(path: &Path, shape: &Shape, expected: &Header, headers: &Headers<'_>, guard: &mut Guard<'_>) -> Result<()> {
+pub(super) fn rows(upload: &Upload, shape: &Shape, expected: &Header, headers: &Headers<'_>, guard: &mut Guard<'_>) -> Result<()> {
     let limits = guard.limits;
-    let (skip, header) = header(path, shape, headers, limits)?;
+    let (skip, header) = header(upload, shape, headers, limits)?;
     if header != *expected {
         return Err(Problem::internal("the spooled file changed under way"));
     }
-    let mut reader = csv_reader(path, shape, limits)?;
+    let (mut reader, meter) = csv_reader(upload, shape, limits)?;
     let mut record = csv::StringRecord::new();
     let mut cells: Vec<Cell> = Vec::new();
     let mut at = 0;
@@ -323,21 +327,20 @@ pub(super) fn rows(path: &Path, shape: &Shape, expected: &Header, headers: &Head
         if !reader.read_record(&mut record).map_err(|e| csv_problem(e, row))? {
             return Ok(());
         }
+        meter.row();
         at += 1;
         if at <= skip + 1 {
             continue;
         }
         let width = header.names.len();
-        let surplus = record.iter().skip(width).any(|t| !t.trim().is_empty());
-        if surplus {
-            let reason = format!("the row has {} cells, the header {width}; look for an unquoted separator", record.len());
-            return Err(corrupt(row, reason));
-        }
+        // A cell beyond the header is nobody's: the row is refused, the file is not.
+        let surplus: Vec<String> =
+            record.iter().enumerate().skip(width).filter(|(_, t)| !t.trim().is_empty()).map(|(at, _)| format!("第{}列", at + 1)).collect();
         cells.resize(width, Cell::Empty);
         for (cell, text) in cells.iter_mut().zip(record.iter().map(Some).chain(std::iter::repeat(None))) {
             fill(cell, text.unwrap_or_default());
         }
-        guard.row(&cells, &header, &[])?;
+        guard.row(&cells, &header, &surplus)?;
     }
 }
 

@@ -1,8 +1,10 @@
 //! What can be done with records: receive a file, load it, give refused rows back, undo a batch, correct or withdraw a record, settle an
 //! unmatched row. One file a use case.
 
+mod chunk;
 pub mod load;
 pub mod receive;
+mod registration;
 pub mod rejects;
 pub mod single;
 pub mod undo;
@@ -10,6 +12,7 @@ pub mod unmatched;
 
 use crate::check::{Basis, KnownAgency};
 use crate::model::{FEED_MISSING, FEED_UNKNOWN, ITEM_NOT_IN_FORCE, ITEM_UNKNOWN, KEY_SCOPE, NOT_A_PROVIDER};
+use crate::spool::Spool;
 use chrono::NaiveDate;
 use credence_catalog::configuration::{Configuration, VersionedItem};
 use credence_catalog::{ConfigurationHandle, Feed};
@@ -22,9 +25,8 @@ use credence_db::Db;
 use credence_identity::Directory;
 use credence_identity::directory::Snapshot;
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 /// Everything the records domain needs.
@@ -47,7 +49,9 @@ pub struct Records {
     /// Lease of a load inside a call, in seconds.
     pub lease_seconds: i64,
     /// Where uploads wait.
-    pub spool: PathBuf,
+    pub spool: Spool,
+    /// Places for dry runs.
+    pub dry_runs: Arc<Semaphore>,
     /// Wakes the workers of this process.
     pub wake: Arc<Notify>,
 }

@@ -6,6 +6,7 @@ use super::{Records, feed};
 use crate::decode::{self, Encoding, Inspected, Row};
 use crate::header::{Headers, Target};
 use crate::model::{BATCH_BUSY, BATCH_NOT_OPEN, Batch, Counts, FILE_TOO_LARGE, MIXED_BATCHES, RowVerdict, TOO_MANY_BATCHES, Verdict};
+use crate::spool::{self, Upload};
 use crate::store::{self, NewBatch, NewFile};
 use chrono::Duration;
 use credence_audit::{Change, record};
@@ -18,10 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::io::AsyncWriteExt;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -62,26 +60,19 @@ pub struct Received {
     pub counts: Option<Counts>,
 }
 
-/// A file being received.
-pub struct Spooled {
-    path: PathBuf,
-    name: String,
-    file: tokio::fs::File,
+/// A file being received: counted, hashed and sealed as it comes.
+pub struct Receiving {
+    writer: spool::Writer,
     hash: Sha256,
     size: u64,
     max: u64,
 }
 
-impl Spooled {
+impl Receiving {
     /// Opens a place in the spool.
     pub async fn create(records: &Records) -> Result<Self> {
-        let name = format!("{}.part", Uuid::now_v7().simple());
-        tokio::fs::create_dir_all(&records.spool).await.map_err(Problem::internal)?;
-        let path = records.spool.join(&name);
-        let file = tokio::fs::File::create(&path).await.map_err(Problem::internal)?;
-        // Uploads may hold personal numbers: nobody else reads them, and they go as soon as they are loaded.
-        file.set_permissions(std::fs::Permissions::from_mode(0o600)).await.map_err(Problem::internal)?;
-        Ok(Self { path, name, file, hash: Sha256::new(), size: 0, max: records.ingest.body_bytes_max })
+        let writer = records.spool.create().await?;
+        Ok(Self { writer, hash: Sha256::new(), size: 0, max: records.ingest.body_bytes_max })
     }
 
     /// Takes the next piece.
@@ -91,14 +82,20 @@ impl Spooled {
             return Err(Problem::new(&FILE_TOO_LARGE).with("limit_bytes", self.max));
         }
         self.hash.update(bytes);
-        self.file.write_all(bytes).await.map_err(Problem::internal)
+        self.writer.write(bytes).await
     }
 
     /// Removes what was received.
     pub async fn discard(self) {
-        drop(self.file);
-        let _ = tokio::fs::remove_file(&self.path).await;
+        self.writer.discard().await;
     }
+}
+
+/// A file that has arrived whole and is on disk.
+struct Spooled {
+    upload: Upload,
+    size: u64,
+    sha256: [u8; 32],
 }
 
 /// Checks that the actor may push the item at all, before its file is read.
@@ -118,24 +115,20 @@ pub async fn accept(
     actor: &Actor,
     submission: Submission,
     item: Arc<VersionedItem>,
-    mut spooled: Spooled,
+    receiving: Receiving,
     request: &actix_web::HttpRequest,
 ) -> Result<Received> {
-    spooled.file.flush().await.map_err(Problem::internal)?;
-    if !submission.dry_run {
-        // On disk before it is acknowledged.
-        spooled.file.sync_all().await.map_err(Problem::internal)?;
-    }
-    let sha256: [u8; 32] = std::mem::take(&mut spooled.hash).finalize().into();
-    match place(records, actor, &submission, item, &spooled, sha256, request).await {
+    let sha256: [u8; 32] = receiving.hash.finalize().into();
+    let spooled = Spooled { size: receiving.size, sha256, upload: receiving.writer.finish().await? };
+    match place(records, actor, &submission, item, &spooled, request).await {
         // From the commit on the file belongs to its batch, whatever becomes of the answer.
         Ok(Placing::Placed(placed)) => answer(records, placed).await,
         Ok(Placing::Answered(received)) => {
-            spooled.discard().await;
+            spooled.upload.discard().await;
             Ok(*received)
         }
         Err(problem) => {
-            spooled.discard().await;
+            spooled.upload.discard().await;
             Err(problem)
         }
     }
@@ -180,19 +173,19 @@ struct Looked {
 }
 
 async fn look(records: &Records, submission: &Submission, item: &Arc<VersionedItem>, spooled: &Spooled) -> Result<Looked> {
-    let (item, limits, path, size) = (Arc::clone(item), records.ingest.clone(), spooled.path.clone(), spooled.size);
+    let (item, limits, upload, size) = (Arc::clone(item), records.ingest.clone(), spooled.upload.clone(), spooled.size);
     let submission = submission.clone();
     tokio::task::spawn_blocking(move || {
         let feed = feed(&item, submission.feed.as_deref())?;
         let headers = Headers::of(&item.item, feed, &submission.ignore);
-        let inspected = decode::inspect(&path, submission.encoding, &headers, &limits)?;
+        let inspected = decode::inspect(&upload, submission.encoding, &headers, &limits)?;
         let mut returned_to = None;
         let mut returned = Returned::default();
         let mut rows = None;
         let is_json = inspected.header.targets.is_empty();
         let is_returned = inspected.header.targets.contains(&Target::Batch);
         if size <= COUNT_IN_CALL_BYTES || is_returned || submission.dry_run {
-            rows = Some(decode::decode(&path, &inspected.shape, &inspected.header, &headers, &limits, &mut |row| {
+            rows = Some(decode::decode(&upload, &inspected.shape, &inspected.header, &headers, &limits, &mut |row| {
                 if is_returned || is_json {
                     returned_to = returned.row(&row)?.or(returned_to);
                 }
@@ -226,9 +219,9 @@ async fn place(
     submission: &Submission,
     item: Arc<VersionedItem>,
     spooled: &Spooled,
-    sha256: [u8; 32],
     request: &actix_web::HttpRequest,
 ) -> Result<Placing> {
+    let sha256 = spooled.sha256;
     let agency = actor.agency()?.0;
     let form = feed(&item, submission.feed.as_deref())?.version.clone();
     let looked = look(records, submission, &item, spooled).await?;
@@ -244,18 +237,20 @@ async fn place(
         return Ok(Placing::Answered(Box::new(received)));
     }
 
+    let encoding = looked.inspected.shape.encoding.map(Encoding::code);
     let key = Key::of(request, actor, &sha256)?;
     let now = records.clock.now();
     let small = looked.rows.is_some_and(|n| n <= records.ingest.sync_rows_max);
     records
         .db
         .write(async |tx| {
-            if let Some(received) = idempotency::replay::<Received>(tx, key.as_ref()).await? {
+            if let Some(received) = idempotency::replay::<Received>(tx, key.as_ref(), now).await? {
                 return Ok(Placing::Answered(Box::new(received)));
             }
             let limit = records.ingest.open_batches_per_agency_max;
             let open = store::open_files(tx, agency).await?;
-            if let Some(batch) = store::same_file(tx, agency, &item.item.code, &form, &sha256).await? {
+            let same = store::Same { agency, item: &item.item.code, feed: &form, sha256: &sha256, encoding, header: &kept };
+            if let Some(batch) = store::same_file(tx, &same).await? {
                 tx.mark_recorded();
                 let batch = store::batch(tx.conn(), batch, now).await?;
                 return Ok(Placing::Answered(Box::new(Received { batch, same_file: true, rows: Vec::new(), counts: None })));
@@ -282,17 +277,17 @@ async fn place(
                     (id, 1)
                 }
             };
-            let file_id = Uuid::now_v7();
+            // The upload lies in the spool under the id of its file.
+            let file_id = spooled.upload.id();
             let file = NewFile {
                 id: file_id,
                 batch_id,
                 round,
                 file_name: &submission.file_name,
                 format: looked.inspected.shape.format.code(),
-                encoding: looked.inspected.shape.encoding.map(Encoding::code),
+                encoding,
                 sha256: &sha256,
                 size_bytes: i64::try_from(spooled.size).unwrap_or(i64::MAX),
-                spool_name: &spooled.name,
                 header: kept.clone(),
             };
             store::insert_file(tx, &file, now).await?;
@@ -307,10 +302,13 @@ async fn place(
             };
             let detail = json!({ "item": item.item.code, "feed": form, "round": round, "size_bytes": spooled.size, "file_name": submission.file_name });
             record(tx, actor, Change::new("batch.receive", "batch", batch_id).with(detail), now).await?;
-            if !small {
-                // What will be answered again is the receipt; how far the load has come is asked of the batch.
+            // Under a key, another request is refused from now on, and the same one waits until this one is answered. What is answered again
+            // to a large file, or should this process die, is the receipt: how far the load has come is asked of the batch.
+            if key.is_some() {
                 let batch = store::batch(tx.conn(), batch_id, now).await?;
-                idempotency::keep(tx, key.as_ref(), &Received { batch, same_file: false, rows: Vec::new(), counts: None }, now).await?;
+                let receipt = Received { batch, same_file: false, rows: Vec::new(), counts: None };
+                let pending_until = small.then(|| now + Duration::seconds(records.lease_seconds));
+                idempotency::keep(tx, key.as_ref(), &receipt, pending_until, now).await?;
             }
             Ok(Placing::Placed(Placed { batch_id, file_id, in_call, key: key.clone() }))
         })
@@ -339,17 +337,8 @@ async fn answer(records: &Records, placed: Placed) -> Result<Received> {
     let now = records.clock.now();
     let batch = store::batch(&mut *records.db.read().await?, batch_id, now).await?;
     let received = Received { batch, same_file: false, rows, counts: None };
-    if in_call.is_some() && key.is_some() {
-        records
-            .db
-            .write(async |tx| {
-                if idempotency::replay::<Received>(tx, key.as_ref()).await?.is_none() {
-                    idempotency::keep(tx, key.as_ref(), &received, now).await?;
-                }
-                tx.mark_recorded();
-                Ok(())
-            })
-            .await?;
+    if in_call.is_some() {
+        idempotency::complete(&records.db, key.as_ref(), &received).await?;
     }
     Ok(received)
 }
@@ -377,13 +366,12 @@ async fn dry_run(
     let now = records.clock.now();
     let batch_id = Uuid::now_v7();
     let file = store::FileToLoad {
-        id: Uuid::now_v7(),
+        id: spooled.upload.id(),
         batch_id,
         round: if looked.returned_to.is_some() { 2 } else { 1 },
         state: "loading".to_owned(),
         format: looked.inspected.shape.format.code().to_owned(),
         encoding: looked.inspected.shape.encoding.map(|e| e.code().to_owned()),
-        spool_name: spooled.name.clone(),
         header: kept,
         rows_done: 0,
         received_at: now,
@@ -399,19 +387,31 @@ async fn dry_run(
     let directory = records.directory.get(&records.db, now).await?;
     let basis = records.basis(&directory, configuration, item, form, today, load.regions.clone());
     let mut rows = Vec::new();
-    let counts = load::dry_run(records, load, basis, &mut |row, verdict, issues| collect(&mut rows, row, verdict, issues)).await?;
+    let counts =
+        load::dry_run(records, load, basis, looked.rows.unwrap_or(0), &mut |row, verdict, issues| collect(&mut rows, row, verdict, issues))
+            .await?;
     Ok(Received { batch: None, same_file: false, rows, counts: Some(counts) })
 }
 
-/// Removes spool files whose batches ended long ago; what is missing already is no error.
+/// Uploads that belong to no file after so long were cut off before they were placed.
+const ORPHAN_HOURS: i64 = 24;
+
+/// Removes uploads that are not needed any more: those whose files ended long ago, and those that no file ever knew. How many went.
 pub async fn clean_spool(records: &Records) -> Result<usize> {
-    let before = records.clock.now() - Duration::days(records.ingest.spool_keep_days);
-    let names = store::old_spool_names(&mut *records.db.read().await?, before).await?;
+    let now = records.clock.now();
+    let old: Vec<Uuid> = records
+        .spool
+        .ids()
+        .await?
+        .into_iter()
+        .filter(|(_, since)| *since < now - Duration::hours(ORPHAN_HOURS))
+        .map(|(id, _)| id)
+        .collect();
+    let ended_after = now - Duration::days(records.ingest.spool_keep_days);
+    let needed = store::files_still_needed(&mut *records.db.read().await?, &old, ended_after).await?;
     let mut removed = 0;
-    for name in names {
-        if tokio::fs::remove_file(records.spool.join(name)).await.is_ok() {
-            removed += 1;
-        }
+    for id in old.into_iter().filter(|id| !needed.contains(id)) {
+        removed += usize::from(records.spool.remove(id).await);
     }
     Ok(removed)
 }

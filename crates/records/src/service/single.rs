@@ -1,6 +1,6 @@
 //! Correcting and withdrawing single records, by the agency that provided them and with a reason: always a new version.
 
-use super::{Records, open_sealed, record_place};
+use super::{Records, open_sealed, record_place, registration};
 use crate::cell::Cell;
 use crate::check::{Checked, Checker, content_hash};
 use crate::header::{Header, Target};
@@ -32,7 +32,8 @@ pub struct RecordChanged {
 async fn present(tx: &mut credence_db::Tx<'_>, actor: &Actor, subject: Uuid, record_id: Uuid) -> Result<Version> {
     let agency = actor.agency()?.0;
     let version = versions::lock_present(tx, subject, record_id).await?.filter(|v| v.agency_id == agency && actor.covers_item(&v.item));
-    version.ok_or_else(|| Problem::new(&RECORD_NOT_FOUND))
+    let version = version.ok_or_else(|| Problem::new(&RECORD_NOT_FOUND))?;
+    if store::covered(tx.conn(), actor, version.batch_id).await? { Ok(version) } else { Err(Problem::new(&RECORD_NOT_FOUND)) }
 }
 
 /// Withdraws a record: it stays, in a version that is shown to nobody but those who answer for it.
@@ -51,7 +52,7 @@ pub async fn withdraw(
     records
         .db
         .write(async |tx| {
-            if let Some(done) = idempotency::replay(tx, key.as_ref()).await? {
+            if let Some(done) = idempotency::replay(tx, key.as_ref(), now).await? {
                 return Ok(done);
             }
             let old = present(tx, actor, subject, record_id).await?;
@@ -67,8 +68,9 @@ pub async fn withdraw(
                 ..old.clone()
             };
             versions::replace(tx, Some(&old), &new).await?;
+            registration::follow(records, tx, actor, subject, &old.item, now).await?;
             let done = RecordChanged { record_id, version_id: new.id, state: new.state.clone() };
-            idempotency::keep(tx, key.as_ref(), &done, now).await?;
+            idempotency::keep(tx, key.as_ref(), &done, None, now).await?;
             let detail = json!({ "item": old.item, "version_id": new.id, "reason": reason.trim() });
             record(tx, actor, Change::new("record.withdraw", "record", record_id).about(subject).with(detail), now).await?;
             Ok(done)
@@ -96,7 +98,7 @@ pub async fn correct(
     records
         .db
         .write(async |tx| {
-            if let Some(done) = idempotency::replay(tx, key.as_ref()).await? {
+            if let Some(done) = idempotency::replay(tx, key.as_ref(), now).await? {
                 return Ok(done);
             }
             let old = present(tx, actor, subject, record_id).await?;
@@ -173,8 +175,9 @@ pub async fn correct(
                 ..old.clone()
             };
             versions::replace(tx, Some(&old), &new).await?;
+            registration::follow(records, tx, actor, subject, &old.item, now).await?;
             let done = RecordChanged { record_id, version_id: new.id, state: new.state.clone() };
-            idempotency::keep(tx, key.as_ref(), &done, now).await?;
+            idempotency::keep(tx, key.as_ref(), &done, None, now).await?;
             let fields: Vec<&String> = changes.keys().collect();
             let detail = json!({ "item": old.item, "version_id": new.id, "fields": fields, "reason": reason.trim() });
             record(tx, actor, Change::new("record.correct", "record", record_id).about(subject).with(detail), now).await?;

@@ -1,6 +1,6 @@
 //! Undoing a whole batch: every record says again what it said before, in a new version; nothing is deleted.
 
-use super::Records;
+use super::{Records, registration};
 use crate::model::{BATCH_BUSY, BATCH_NOT_OPEN, REASON_MISSING};
 use crate::store::{self, versions};
 use credence_audit::{Change, record, record_bulk};
@@ -26,6 +26,9 @@ pub async fn begin(records: &Records, actor: &Actor, batch: Uuid, reason: &str) 
         .db
         .write(async |tx| {
             let locked = store::lock_batch(tx, batch).await?.filter(|b| b.agency_id == agency).ok_or_else(|| Problem::new(&NOT_FOUND))?;
+            if !store::covered(tx.conn(), actor, batch).await? {
+                return Err(Problem::new(&NOT_FOUND));
+            }
             if locked.busy {
                 return Err(Problem::new(&BATCH_BUSY));
             }
@@ -41,7 +44,7 @@ pub async fn begin(records: &Records, actor: &Actor, batch: Uuid, reason: &str) 
     Ok(())
 }
 
-/// Undoes the rest of a batch, step by step.
+/// Undoes the rest of a batch, step by step; then what rested on it follows; then it counts as undone.
 pub async fn run(records: &Records, batch: Uuid, reason: &str, lease: &Lease) -> Result<Outcome> {
     let actor = Actor::system("undo");
     let mut connection = records.db.bulk().await?;
@@ -52,15 +55,53 @@ pub async fn run(records: &Records, batch: Uuid, reason: &str, lease: &Lease) ->
         let now = records.clock.now();
         let mut tx = connection.begin().await?;
         let Some((from, rows)) = versions::undo_progress(&tx, batch).await? else { return Ok(Outcome::Done) };
+        if from >= rows {
+            break;
+        }
         let to = from + STEP_ROWS;
         let (undone, left_alone) = versions::undo_rows(&tx, batch, from, to, reason, now).await?;
-        let done = to >= rows;
-        versions::undo_step(&tx, batch, to, done, &actor.label, now).await?;
-        let detail = json!({ "first_row": from, "undone": undone, "changed_since": left_alone, "done": done });
+        versions::undo_step(&tx, batch, to).await?;
+        let detail = json!({ "first_row": from, "undone": undone, "changed_since": left_alone });
         record_bulk(&mut tx, &actor, Change::new("records.undone", "batch", batch).with(detail), now).await?;
         tx.commit().await?;
-        if done {
-            return Ok(Outcome::Done);
+    }
+    if follow(records, &actor, batch, lease).await? == Outcome::Interrupted {
+        return Ok(Outcome::Interrupted);
+    }
+    let now = records.clock.now();
+    let mut tx = connection.begin().await?;
+    if versions::finish_undo(&tx, batch, &actor.label, now).await? {
+        record_bulk(&mut tx, &actor, Change::new("batch.undone", "batch", batch), now).await?;
+        tx.commit().await?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Subjects brought up to date in one transaction.
+const FOLLOW_SUBJECTS: i64 = 100;
+
+/// What rested on registration data of the batch follows it. Done again after a death, it comes to the same.
+async fn follow(records: &Records, actor: &Actor, batch: Uuid, lease: &Lease) -> Result<Outcome> {
+    let now = records.clock.now();
+    let undone = store::batch(&mut *records.db.read().await?, batch, now).await?;
+    let registers = |item: &str| records.configuration.get().items.get(item).is_some_and(|v| v.item.registers_subject);
+    let Some(item) = undone.map(|b| b.item).filter(|item| registers(item)) else { return Ok(Outcome::Done) };
+    let mut after = Uuid::nil();
+    loop {
+        if !lease.may_go_on() {
+            return Ok(Outcome::Interrupted);
         }
+        let subjects = versions::subjects_of_batch(&mut *records.db.read().await?, batch, after, FOLLOW_SUBJECTS).await?;
+        let Some(last) = subjects.last().copied() else { return Ok(Outcome::Done) };
+        records
+            .db
+            .write(async |tx| {
+                for subject in &subjects {
+                    registration::follow(records, tx, actor, *subject, &item, now).await?;
+                }
+                Ok(())
+            })
+            .await?;
+        after = last;
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Records, record_place, row_place};
 use crate::check::Statement;
-use crate::model::{REASON_MISSING, ROW_DECIDED};
+use crate::model::{REASON_MISSING, RECORD_OF_OTHER_AGENCY, RECORD_WITHDRAWN, ROW_DECIDED};
 use crate::store;
 use crate::store::versions::{self, Version};
 use chrono::{DateTime, Utc};
@@ -59,8 +59,11 @@ pub async fn waiting(records: &Records, after: Option<Uuid>, limit: i64) -> Resu
     let mut views = Vec::new();
     for row in store::waiting_unmatched(&mut conn, after, limit).await? {
         let normal = credence_names::normalise(&row.subject_name);
-        let candidates = credence_subjects::store::by_exact_name(&mut conn, &normal, CANDIDATES).await?;
-        let candidates = candidates.into_iter().map(|s| Candidate { subject_id: s.id, state: s.state, area_code: s.area_code }).collect();
+        let found = credence_subjects::store::by_exact_name(&mut conn, &normal, CANDIDATES).await?;
+        let ids: Vec<Uuid> = found.iter().map(|s| s.id).collect();
+        let mut areas = credence_subjects::store::areas(&mut conn, &ids).await?;
+        let candidates =
+            found.into_iter().map(|s| Candidate { subject_id: s.id, area_code: areas.remove(&s.id), state: s.state }).collect();
         views.push(UnmatchedView {
             id: row.id,
             batch_id: row.batch_id,
@@ -98,6 +101,12 @@ pub async fn link(records: &Records, actor: &Actor, id: Uuid, subject: Uuid, rea
             let plain = records.keys.open(&row_place(row.batch_id), &row.sealed_row).map_err(Problem::internal)?;
             let s: Statement = serde_json::from_slice(&plain).map_err(Problem::internal)?;
             let old = versions::lock_by_key(tx, subject, s.business_key).await?;
+            if old.as_ref().is_some_and(|v| v.agency_id != row.agency_id) {
+                return Err(Problem::new(&RECORD_OF_OTHER_AGENCY));
+            }
+            if old.as_ref().is_some_and(|v| v.state == "withdrawn" && v.change == "withdrawn") {
+                return Err(Problem::new(&RECORD_WITHDRAWN));
+            }
             let version_id = Uuid::now_v7();
             let record_id = old.as_ref().map_or(version_id, |v| v.record_id);
             if old.as_ref().is_none_or(|v| v.content_hash != s.content_hash) {

@@ -20,6 +20,9 @@ pub(crate) struct Present {
     pub content_hash: Uuid,
     pub state: String,
     pub change: String,
+    pub agency_id: Uuid,
+    pub late: bool,
+    pub late_rule: Option<String>,
 }
 
 /// A version to be written.
@@ -72,9 +75,9 @@ pub(crate) async fn present(tx: &BulkTx<'_>, keys: &[(Uuid, Uuid)]) -> Result<Ha
     let statement = tx
         .raw()
         .prepare(
-            "SELECT v.subject_id, v.business_key, v.id, v.record_id, v.content_hash, v.state, v.change
+            "SELECT v.*
                FROM unnest($1::uuid[], $2::uuid[]) AS k (subject_id, business_key) CROSS JOIN LATERAL (
-                    SELECT subject_id, business_key, id, record_id, content_hash, state, change FROM record_versions
+                    SELECT subject_id, business_key, id, record_id, content_hash, state, change, agency_id, late, late_rule FROM record_versions
                      WHERE subject_id = k.subject_id AND business_key = k.business_key AND known_to IS NULL OFFSET 0) AS v",
         )
         .await
@@ -83,7 +86,16 @@ pub(crate) async fn present(tx: &BulkTx<'_>, keys: &[(Uuid, Uuid)]) -> Result<Ha
     Ok(rows
         .into_iter()
         .map(|r| {
-            let present = Present { version_id: r.get(2), record_id: r.get(3), content_hash: r.get(4), state: r.get(5), change: r.get(6) };
+            let present = Present {
+                version_id: r.get(2),
+                record_id: r.get(3),
+                content_hash: r.get(4),
+                state: r.get(5),
+                change: r.get(6),
+                agency_id: r.get(7),
+                late: r.get(8),
+                late_rule: r.get(9),
+            };
             ((r.get(0), r.get(1)), present)
         })
         .collect())
@@ -123,6 +135,11 @@ const CONFLICT: &str = "40001: present versions changed under way";
 /// Whether the chunk may simply be taken again: a unique key taken by a parallel load, a deadlock, a serialisation failure.
 pub(crate) fn is_conflict(problem: &Problem) -> bool {
     problem.internal.as_deref().is_some_and(|cause| ["23505", "40P01", "40001"].iter().any(|code| cause.starts_with(code)))
+}
+
+/// Sets or goes back to a savepoint; a dry run takes a chunk again without losing those before.
+pub(crate) async fn savepoint(tx: &BulkTx<'_>, statement: &str) -> Result<()> {
+    tx.raw().batch_execute(statement).await.map_err(from_postgres)
 }
 
 const COLUMNS: &str = "subject_id, id, record_id, item, item_version, business_key, content_hash, data, sealed, state, change, decided_on, valid_from, \
@@ -257,23 +274,50 @@ pub(crate) async fn resolve_quarantine(tx: &BulkTx<'_>, batch: Uuid, round: i32,
     Ok(())
 }
 
+/// What a person decided about a row of which it was not certain whose it is.
+pub(crate) struct Decided {
+    /// Whose it is; none when the row was rejected.
+    pub subject_id: Option<Uuid>,
+    pub reason: String,
+}
+
+/// Decisions that stand about rows of an agency with these match keys, the newest of each.
+pub(crate) async fn decided(tx: &BulkTx<'_>, agency: Uuid, keys: &[Uuid]) -> Result<HashMap<Uuid, Decided>> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = tx
+        .raw()
+        .query(
+            "SELECT DISTINCT ON (match_key) match_key, subject_id, coalesce(reason, '') FROM unmatched_rows
+              WHERE match_key = ANY ($1) AND agency_id = $2 AND state IN ('linked', 'rejected') ORDER BY match_key, decided_at DESC",
+            &[&keys, &agency],
+        )
+        .await
+        .map_err(from_postgres)?;
+    Ok(rows.into_iter().map(|r| (r.get(0), Decided { subject_id: r.get(1), reason: r.get(2) })).collect())
+}
+
 /// A row of which it is not certain whose it is.
 pub(crate) struct Unmatched {
     pub id: Uuid,
+    pub match_key: Uuid,
     pub row_no: i64,
     pub subject_name: String,
     pub hints: Value,
     pub sealed_row: Vec<u8>,
 }
 
-/// Puts rows into the queue of the unmatched; a row that waits there already is replaced.
+/// Puts rows into the queue of the unmatched; a corrected row takes the place of the one that waits there.
 pub(crate) async fn unmatched(tx: &BulkTx<'_>, shared: &Shared<'_>, rows: &[Unmatched]) -> Result<()> {
     for row in rows {
         tx.raw()
             .execute(
-                "INSERT INTO unmatched_rows (id, batch_id, row_no, agency_id, item, subject_name, hints, sealed_row, state, created_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'waiting', $9)
-                 ON CONFLICT ON CONSTRAINT unmatched_rows_one_per_row DO NOTHING",
+                "INSERT INTO unmatched_rows (id, batch_id, row_no, agency_id, item, subject_name, hints, sealed_row, state, created_at, match_key)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'waiting', $9, $10)
+                 ON CONFLICT ON CONSTRAINT unmatched_rows_one_per_row DO UPDATE
+                    SET subject_name = excluded.subject_name, hints = excluded.hints, sealed_row = excluded.sealed_row,
+                        match_key = excluded.match_key WHERE unmatched_rows.state = 'waiting'",
                 &[
                     &row.id,
                     &shared.batch_id,
@@ -284,6 +328,7 @@ pub(crate) async fn unmatched(tx: &BulkTx<'_>, shared: &Shared<'_>, rows: &[Unma
                     &row.hints,
                     &row.sealed_row,
                     &shared.known_from,
+                    &row.match_key,
                 ],
             )
             .await
@@ -335,8 +380,8 @@ pub(crate) async fn pretend(tx: &BulkTx<'_>, file: &super::FileToLoad, item_vers
         .execute(
             "WITH batch AS (INSERT INTO submission_batches (id, agency_id, item, item_version, feed, state, submitted_by, created_at)
                             VALUES ($1, $2, $3, $4, $5, 'open', 'dry run', $6) RETURNING id)
-             INSERT INTO batch_files (id, batch_id, round, state, file_name, format, body_sha256, size_bytes, spool_name, header, received_at, rows_total)
-             SELECT $7, id, $8, 'loading', '', $9, '', 0, '', '{}', $6, 0 FROM batch",
+             INSERT INTO batch_files (id, batch_id, round, state, file_name, format, body_sha256, size_bytes, header, received_at, rows_total)
+             SELECT $7, id, $8, 'loading', '', $9, '', 0, '{}', $6, 0 FROM batch",
             &[&file.batch_id, &file.agency_id, &file.item, &item_version, &file.feed, &now, &file.id, &file.round, &file.format],
         )
         .await

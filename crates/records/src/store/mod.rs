@@ -5,6 +5,7 @@ pub(crate) mod versions;
 
 use crate::model::{Batch, BatchFile, Counts, Issue};
 use chrono::{DateTime, Utc};
+use credence_core::Actor;
 use credence_core::problem::{Problem, Result};
 use credence_db::schema::{batch_chunks, batch_files, quarantined_rows, submission_batches, unmatched_rows};
 use credence_db::{DbResult, Tx};
@@ -33,7 +34,6 @@ pub(crate) struct NewFile<'a> {
     pub encoding: Option<&'a str>,
     pub sha256: &'a [u8],
     pub size_bytes: i64,
-    pub spool_name: &'a str,
     pub header: Value,
 }
 
@@ -67,7 +67,6 @@ pub(crate) async fn insert_file(tx: &mut Tx<'_>, new: &NewFile<'_>, now: DateTim
             batch_files::encoding.eq(new.encoding),
             batch_files::body_sha256.eq(new.sha256),
             batch_files::size_bytes.eq(new.size_bytes),
-            batch_files::spool_name.eq(new.spool_name),
             batch_files::header.eq(&new.header),
             batch_files::received_at.eq(now),
         ))
@@ -94,22 +93,44 @@ pub(crate) async fn open_files(tx: &mut Tx<'_>, agency: Uuid) -> Result<i64> {
         .db()
 }
 
-/// The batch into which this agency pushed the very same file under the same item and form, unless it was refused or undone.
-pub(crate) async fn same_file(tx: &mut Tx<'_>, agency: Uuid, item: &str, feed: &str, sha256: &[u8]) -> Result<Option<Uuid>> {
-    batch_files::table
+/// What makes a file the same as one before.
+pub(crate) struct Same<'a> {
+    pub agency: Uuid,
+    pub item: &'a str,
+    pub feed: &'a str,
+    pub sha256: &'a [u8],
+    pub encoding: Option<&'a str>,
+    /// Its recognised header, what the sender wants left out, and the regions of the sender's key.
+    pub header: &'a Value,
+}
+
+/// The batch of the very same file, read in the very same way, when it is the last that this agency pushed under the item and form, and was
+/// neither refused nor undone. After another file the old one may say something new again.
+pub(crate) async fn same_file(tx: &mut Tx<'_>, same: &Same<'_>) -> Result<Option<Uuid>> {
+    type Last = (Uuid, Vec<u8>, Option<String>, Value, String, String);
+    let last: Option<Last> = batch_files::table
         .inner_join(submission_batches::table.on(submission_batches::id.eq(batch_files::batch_id)))
-        .filter(batch_files::body_sha256.eq(sha256))
-        .filter(batch_files::state.ne("refused"))
-        .filter(submission_batches::state.eq("open"))
-        .filter(submission_batches::agency_id.eq(agency))
-        .filter(submission_batches::item.eq(item))
-        .filter(submission_batches::feed.eq(feed))
-        .order(submission_batches::id.desc())
-        .select(submission_batches::id)
+        .filter(submission_batches::agency_id.eq(same.agency))
+        .filter(submission_batches::item.eq(same.item))
+        .filter(submission_batches::feed.eq(same.feed))
+        .order(batch_files::id.desc())
+        .select((
+            submission_batches::id,
+            batch_files::body_sha256,
+            batch_files::encoding,
+            batch_files::header,
+            batch_files::state,
+            submission_batches::state,
+        ))
         .first(tx.conn())
         .await
         .optional()
-        .db()
+        .db()?;
+    Ok(last
+        .filter(|(_, hash, encoding, header, file, batch)| {
+            hash == same.sha256 && encoding.as_deref() == same.encoding && header == same.header && file != "refused" && batch == "open"
+        })
+        .map(|(id, ..)| id))
 }
 
 /// Locks a batch: its agency, item, form, state and highest round.
@@ -153,7 +174,6 @@ pub(crate) struct FileToLoad {
     pub state: String,
     pub format: String,
     pub encoding: Option<String>,
-    pub spool_name: String,
     pub header: Value,
     pub rows_done: i64,
     pub received_at: DateTime<Utc>,
@@ -164,7 +184,7 @@ pub(crate) struct FileToLoad {
 }
 
 pub(crate) async fn file_to_load(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Option<FileToLoad>> {
-    type File = (Uuid, i32, String, String, Option<String>, String, Value, i64, DateTime<Utc>);
+    type File = (Uuid, i32, String, String, Option<String>, Value, i64, DateTime<Utc>);
     type Of = (Uuid, String, String, String);
     let row: Option<(File, Of)> = batch_files::table
         .inner_join(submission_batches::table.on(submission_batches::id.eq(batch_files::batch_id)))
@@ -176,7 +196,6 @@ pub(crate) async fn file_to_load(conn: &mut AsyncPgConnection, id: Uuid) -> Resu
                 batch_files::state,
                 batch_files::format,
                 batch_files::encoding,
-                batch_files::spool_name,
                 batch_files::header,
                 batch_files::rows_done,
                 batch_files::received_at,
@@ -187,24 +206,9 @@ pub(crate) async fn file_to_load(conn: &mut AsyncPgConnection, id: Uuid) -> Resu
         .await
         .optional()
         .db()?;
-    Ok(row.map(|((batch_id, round, state, format, encoding, spool_name, header, rows_done, received_at), of)| {
+    Ok(row.map(|((batch_id, round, state, format, encoding, header, rows_done, received_at), of)| {
         let (agency_id, item, feed, submitted_by) = of;
-        FileToLoad {
-            id,
-            batch_id,
-            round,
-            state,
-            format,
-            encoding,
-            spool_name,
-            header,
-            rows_done,
-            received_at,
-            agency_id,
-            item,
-            feed,
-            submitted_by,
-        }
+        FileToLoad { id, batch_id, round, state, format, encoding, header, rows_done, received_at, agency_id, item, feed, submitted_by }
     }))
 }
 
@@ -426,6 +430,19 @@ pub(crate) async fn row_warnings(conn: &mut AsyncPgConnection, batch: Uuid, from
     Ok(rows.into_iter().map(|r| (r.row_no, r.warnings)).collect())
 }
 
+/// Whether a batch lies within the regions of the actor's key. A key without regions covers all; one with regions covers what was pushed under
+/// those regions or fewer.
+pub(crate) async fn covered(conn: &mut AsyncPgConnection, actor: &Actor, batch: Uuid) -> Result<bool> {
+    let Some(regions) = &actor.regions else { return Ok(true) };
+    let headers: Vec<Value> =
+        batch_files::table.filter(batch_files::batch_id.eq(batch)).select(batch_files::header).load(conn).await.db()?;
+    let within = |header: &Value| {
+        let pushed_under = header.get("regions").and_then(Value::as_array);
+        pushed_under.is_some_and(|list| list.iter().all(|r| r.as_str().is_some_and(|r| regions.iter().any(|own| own == r))))
+    };
+    Ok(headers.iter().all(within))
+}
+
 pub(crate) async fn begin_undo(tx: &mut Tx<'_>, batch: Uuid, reason: &str) -> Result<bool> {
     let rows = diesel::update(submission_batches::table.find(batch).filter(submission_batches::state.eq("open")))
         .set((submission_batches::state.eq("undoing"), submission_batches::undo_reason.eq(reason)))
@@ -516,7 +533,13 @@ pub(crate) async fn decide_unmatched(
     Ok(())
 }
 
-/// Spool files whose batches ended before a day.
-pub(crate) async fn old_spool_names(conn: &mut AsyncPgConnection, before: DateTime<Utc>) -> Result<Vec<String>> {
-    batch_files::table.filter(batch_files::finished_at.lt(before)).select(batch_files::spool_name).load(conn).await.db()
+/// Of these files those that are not ended, or ended after an instant.
+pub(crate) async fn files_still_needed(conn: &mut AsyncPgConnection, ids: &[Uuid], ended_after: DateTime<Utc>) -> Result<Vec<Uuid>> {
+    batch_files::table
+        .filter(batch_files::id.eq_any(ids.to_vec()))
+        .filter(batch_files::finished_at.is_null().or(batch_files::finished_at.ge(ended_after)))
+        .select(batch_files::id)
+        .load(conn)
+        .await
+        .db()
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use credence_core::problem::Result;
-use credence_db::schema::record_versions as v;
+use credence_db::schema::{record_versions as v, submission_batches as b};
 use credence_db::{BulkTx, DbResult, Tx, from_postgres};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -81,6 +81,49 @@ pub(crate) async fn history(conn: &mut AsyncPgConnection, subject: Uuid, record:
         .db()
 }
 
+/// Every version about a subject under an item, oldest first, each with whether its batch was undone.
+pub(crate) async fn of_item(conn: &mut AsyncPgConnection, subject: Uuid, item: &str) -> Result<Vec<(Version, bool)>> {
+    let rows: Vec<(Version, String)> = v::table
+        .inner_join(b::table.on(b::id.eq(v::batch_id)))
+        .filter(v::subject_id.eq(subject))
+        .filter(v::item.eq(item))
+        .order((v::known_from, v::id))
+        .select((Version::as_select(), b::state))
+        .load(conn)
+        .await
+        .db()?;
+    Ok(rows.into_iter().map(|(version, state)| (version, state != "open")).collect())
+}
+
+/// The newest present version about a subject under any other item.
+pub(crate) async fn newest_of_others(conn: &mut AsyncPgConnection, subject: Uuid, item: &str) -> Result<Option<Version>> {
+    v::table
+        .filter(v::subject_id.eq(subject))
+        .filter(v::item.ne(item))
+        .filter(v::known_to.is_null())
+        .filter(v::state.ne("withdrawn"))
+        .order((v::known_from.desc(), v::id.desc()))
+        .select(Version::as_select())
+        .first(conn)
+        .await
+        .optional()
+        .db()
+}
+
+/// Subjects that a batch said something about.
+pub(crate) async fn subjects_of_batch(conn: &mut AsyncPgConnection, batch: Uuid, after: Uuid, limit: i64) -> Result<Vec<Uuid>> {
+    v::table
+        .filter(v::batch_id.eq(batch))
+        .filter(v::subject_id.gt(after))
+        .distinct()
+        .order(v::subject_id)
+        .limit(limit)
+        .select(v::subject_id)
+        .load(conn)
+        .await
+        .db()
+}
+
 /// Closes the old version and writes the new one.
 pub(crate) async fn replace(tx: &mut Tx<'_>, old: Option<&Version>, new: &Version) -> Result<()> {
     if let Some(old) = old {
@@ -111,8 +154,9 @@ pub(crate) async fn undo_progress(tx: &BulkTx<'_>, batch: Uuid) -> Result<Option
     Ok(row.map(|r| (r.get(0), r.get(1))))
 }
 
-/// Undoes a range of rows: each record whose present version came with the batch gets a version that says what it said before the batch, or,
-/// when it said nothing, one that is withdrawn. Records that others changed since are left alone. Returns (undone, left alone).
+/// Undoes a range of rows: each record whose present version came with the batch gets a version that says what the newest batch that is not undone
+/// said before, or, when none did, one that is withdrawn. Records that another batch or their provider changed since are left alone. Returns
+/// (undone, left alone).
 pub(crate) async fn undo_rows(tx: &BulkTx<'_>, batch: Uuid, from: i64, to: i64, reason: &str, now: DateTime<Utc>) -> Result<(i64, i64)> {
     let row = tx
         .raw()
@@ -124,7 +168,8 @@ pub(crate) async fn undo_rows(tx: &BulkTx<'_>, batch: Uuid, from: i64, to: i64, 
                  SELECT v.* FROM record_versions v JOIN touched t USING (subject_id, record_id) WHERE v.known_to IS NULL),
              closed AS (
                  UPDATE record_versions v SET known_to = greatest($5, v.known_from) FROM present p
-                  WHERE v.subject_id = p.subject_id AND v.id = p.id AND p.batch_id = $1 AND p.change <> 'undone' AND v.known_to IS NULL
+                  WHERE v.subject_id = p.subject_id AND v.id = p.id AND p.batch_id = $1 AND v.known_to IS NULL
+                    AND (p.change IN ('loaded', 'linked') OR (p.change = 'undone' AND p.state <> 'withdrawn'))
               RETURNING v.subject_id, v.record_id),
              written AS (
                  INSERT INTO record_versions (subject_id, id, record_id, item, item_version, business_key, content_hash, data, sealed, state, change,
@@ -135,11 +180,11 @@ pub(crate) async fn undo_rows(tx: &BulkTx<'_>, batch: Uuid, from: i64, to: i64, 
                         $4, s.decided_on, s.valid_from, s.valid_to, s.public_until, s.late, s.late_rule, s.warnings, s.agency_id,
                         CASE WHEN s.earlier THEN s.batch_id ELSE $1 END, s.row_no, greatest($5, s.floor)
                    FROM closed c CROSS JOIN LATERAL (
-                        SELECT o.*, o.batch_id <> $1 AS earlier,
+                        SELECT o.*, o.batch_id <> $1 AND b.state = 'open' AS earlier,
                                (SELECT max(x.known_from) FROM record_versions x WHERE x.subject_id = c.subject_id AND x.record_id = c.record_id) AS floor
-                          FROM record_versions o
+                          FROM record_versions o JOIN submission_batches b ON b.id = o.batch_id
                          WHERE o.subject_id = c.subject_id AND o.record_id = c.record_id
-                         ORDER BY (o.batch_id <> $1) DESC, o.known_from DESC, o.id DESC LIMIT 1) s
+                         ORDER BY (o.batch_id <> $1 AND b.state = 'open') DESC, o.known_from DESC, o.id DESC LIMIT 1) s
               RETURNING 1)
              SELECT (SELECT count(*) FROM written), (SELECT count(*) FROM present) - (SELECT count(*) FROM written)",
             &[&batch, &from, &to, &reason, &now],
@@ -149,26 +194,30 @@ pub(crate) async fn undo_rows(tx: &BulkTx<'_>, batch: Uuid, from: i64, to: i64, 
     Ok((row.get(0), row.get(1)))
 }
 
-/// Moves an undo's progress; at the end the batch is undone and its unmatched and quarantined rows are closed.
-pub(crate) async fn undo_step(tx: &BulkTx<'_>, batch: Uuid, next: i64, done: bool, by: &str, now: DateTime<Utc>) -> Result<()> {
-    let raw = tx.raw();
-    raw.execute("UPDATE submission_batches SET undo_next_row = $2 WHERE id = $1", &[&batch, &next]).await.map_err(from_postgres)?;
-    if done {
-        raw.execute("UPDATE submission_batches SET state = 'undone', undone_at = $2 WHERE id = $1", &[&batch, &now])
-            .await
-            .map_err(from_postgres)?;
-        raw.execute(
-            "UPDATE unmatched_rows SET state = 'undone', decided_at = $2, decided_by = $3, reason = 'batch undone' WHERE batch_id = $1 AND state = 'waiting'",
-            &[&batch, &now, &by],
-        )
-        .await
-        .map_err(from_postgres)?;
-        raw.execute(
-            "UPDATE quarantined_rows SET resolved_at = $2, resolved_round = round WHERE batch_id = $1 AND resolved_at IS NULL",
-            &[&batch, &now],
-        )
-        .await
-        .map_err(from_postgres)?;
-    }
+/// Moves an undo's progress.
+pub(crate) async fn undo_step(tx: &BulkTx<'_>, batch: Uuid, next: i64) -> Result<()> {
+    tx.raw().execute("UPDATE submission_batches SET undo_next_row = $2 WHERE id = $1", &[&batch, &next]).await.map_err(from_postgres)?;
     Ok(())
+}
+
+/// The batch is undone: its unmatched and quarantined rows are closed. False when it was so already.
+pub(crate) async fn finish_undo(tx: &BulkTx<'_>, batch: Uuid, by: &str, now: DateTime<Utc>) -> Result<bool> {
+    let raw = tx.raw();
+    let finished = raw
+        .execute("UPDATE submission_batches SET state = 'undone', undone_at = $2 WHERE id = $1 AND state = 'undoing'", &[&batch, &now])
+        .await
+        .map_err(from_postgres)?;
+    raw.execute(
+        "UPDATE unmatched_rows SET state = 'undone', decided_at = $2, decided_by = $3, reason = 'batch undone' WHERE batch_id = $1 AND state = 'waiting'",
+        &[&batch, &now, &by],
+    )
+    .await
+    .map_err(from_postgres)?;
+    raw.execute(
+        "UPDATE quarantined_rows SET resolved_at = $2, resolved_round = round WHERE batch_id = $1 AND resolved_at IS NULL",
+        &[&batch, &now],
+    )
+    .await
+    .map_err(from_postgres)?;
+    Ok(finished == 1)
 }
