@@ -13,9 +13,10 @@ fn allowed(method: &str, path: &str) -> Option<&'static [Role]> {
         ("post", "/v1/sessions" | "/v1/sessions/refresh" | "/v1/sessions/logout") => EVERYBODY,
         ("get", "/v1/agencies" | "/v1/health/live" | "/v1/health/ready" | "/v1/subjects/{uscc}/file") => EVERYBODY,
         ("get", "/v1/catalog" | "/v1/catalog/{code}" | "/v1/catalog/{code}/schema" | "/v1/catalog/{code}/template.xlsx") => EVERYBODY,
-        ("get", "/v1/me") => &Role::ALL,
+        ("get", "/v1/me") | ("post", "/v1/me/password") => &Role::ALL,
         ("get" | "post", "/v1/accounts")
-        | ("post", "/v1/accounts/{account_id}/unlock" | "/v1/api-keys")
+        | ("post", "/v1/accounts/{account_id}/unlock" | "/v1/accounts/{account_id}/reset-password" | "/v1/accounts/{account_id}/close")
+        | ("post", "/v1/api-keys")
         | ("delete", "/v1/api-keys/{key_id}") => &[SecurityAdmin],
         ("post", "/v1/batches" | "/v1/batches/{batch_id}/undo") | ("get", "/v1/batches/{batch_id}/rejects.{format}") => &[Provider],
         ("get", "/v1/batches" | "/v1/batches/{batch_id}" | "/v1/batches/{batch_id}/rows") => &[Provider, CreditOffice, Auditor],
@@ -27,24 +28,34 @@ fn allowed(method: &str, path: &str) -> Option<&'static [Role]> {
         ("get", "/v1/unmatched-rows") | ("post", "/v1/unmatched-rows/{row_id}/link" | "/v1/unmatched-rows/{row_id}/reject") => {
             &[CreditOffice]
         }
-        ("post", "/v1/subject-accounts") => &[Clerk],
+        (
+            "post",
+            "/v1/subject-accounts"
+            | "/v1/subject-accounts/{account_id}/bindings"
+            | "/v1/subject-accounts/{account_id}/bindings/{subject_id}/end",
+        ) => &[Clerk],
         ("post", "/v1/person-files") => &[Consumer, Clerk],
         ("get", "/v1/me/subjects/{subject_id}/file" | "/v1/me/subjects/{subject_id}/accesses") => &[Subject],
-        ("get", "/v1/audit/accesses") => &[Auditor],
+        ("get", "/v1/audit/accesses" | "/v1/audit/changes") => &[Auditor],
         _ => return None,
     })
 }
 
 /// A body that passes the shape, so that what is tested is the permission and not the parser.
-fn body(path: &str) -> Value {
+fn body(path: &str, ids: &Ids) -> Value {
     let id = uuid::Uuid::nil();
     match path {
         "/v1/sessions" => json!({ "username": "x", "password": "x" }),
         "/v1/sessions/refresh" | "/v1/sessions/logout" => json!({ "refresh_token": "x" }),
         "/v1/accounts" => json!({ "username": "xyz", "display_name": "x", "password": "short", "roles": ["provider"] }),
+        "/v1/me/password" => json!({ "current": "x", "new": "x" }),
+        "/v1/accounts/{account_id}/reset-password" => json!({ "new_password": "x", "reason": "x" }),
         "/v1/api-keys" => json!({ "agency": "none", "label": "x", "role": "provider" }),
         "/v1/subject-accounts" => {
             json!({ "username": "x", "password": "x", "person_name": "x", "document_kind": "x", "document_number": "x", "subject_id": id, "capacity": "self", "evidence": "x" })
+        }
+        "/v1/subject-accounts/{account_id}/bindings" => {
+            json!({ "document_kind": "身份证", "document_number": resident_id(1), "subject_id": ids.subject, "capacity": "agent", "evidence": "x" })
         }
         "/v1/subject-merges" => json!({ "from_subject_id": id, "into_subject_id": id, "reason": "x" }),
         "/v1/unmatched-rows/{row_id}/link" => json!({ "subject_id": id, "reason": "x" }),
@@ -79,7 +90,7 @@ fn call(caller: &Caller, method: &str, path: &str, ids: &Ids) -> Answer {
         ("post", "/v1/batches") => caller.post_bytes("/v1/batches?item=honour&feed=v1", "text/csv", b"x"),
         ("get", _) => caller.get(&url),
         ("delete", _) => caller.delete(&url),
-        _ => caller.post(&url, &body(path)),
+        _ => caller.post(&url, &body(path, ids)),
     }
 }
 
@@ -98,7 +109,7 @@ fn every_route_meets_nobody_every_role_and_another_agency() {
     let clerk = app.login(Role::Clerk);
     owner.push("administrative_penalty_organisation", "v2", &penalty(2).csv()).ok();
     let other = app.anonymous().get(&format!("/v1/subjects/{}/file", party(2))).ok()["subject"]["id"].clone();
-    let account = json!({ "username": "stranger", "password": crate::support::PASSWORD, "person_name": "x", "document_kind": "身份证", "document_number": "1", "subject_id": other, "capacity": "agent", "evidence": "x" });
+    let account = json!({ "username": "stranger", "password": crate::support::PASSWORD, "person_name": "x", "document_kind": "身份证", "document_number": resident_id(1), "subject_id": other, "capacity": "agent", "evidence": "x" });
     clerk.post("/v1/subject-accounts", &account).ok();
 
     let callers: Vec<(Role, Caller)> = Role::ALL

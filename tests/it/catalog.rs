@@ -85,6 +85,23 @@ fn what_may_never_be_collected_is_refused_as_an_item() {
         let problem = apply(&app, &[("catalog/x.toml", &item)]).unwrap_err();
         assert!(problem.details["faults"].to_string().contains(term), "{term}: {problem}");
     }
+    // Wherever something is called so, in any writing.
+    for item in [
+        about_persons.replace("name = \"欠费期间\"", "name = \"欠费期间\"\nheaders = [\"血　型\"]"),
+        about_persons.replace("Water arrears", "Blood types"),
+        about_persons.replace("code = \"PERIOD\"", "code = \"BLOOD_TYPE\""),
+        about_persons.replace("\"v1\"\n", "\"v1\"\n[[feeds.columns]]\ncode = \"XX\"\nname = \"既往病史\"\nto = \"PERIOD\"\n"),
+    ] {
+        let problem = apply(&app, &[("catalog/x.toml", &item)]).unwrap_err();
+        assert!(problem.details["faults"].to_string().contains("may never be collected"), "{problem}: {item}");
+    }
+    // A law that forbids names what it forbids; organisations have no religion.
+    let shipped = Files::shipped().folder();
+    let law = about_persons.replace("《城市供水条例》", "《禁止归集宗教信仰的规定》");
+    for item in [law, NEW_ITEM.replace("欠费期间", "疾病预防控制期间")] {
+        let faults = Folder::read([("catalog/x.toml", item.as_str())]).faults_beside(&shipped.documents);
+        assert_eq!(faults, Vec::<String>::new(), "{item}");
+    }
     assert!(
         apply(&app, &[("catalog/x.toml", &NEW_ITEM.replace("[\"《城市供水条例》\"]", "[]"))]).unwrap_err().details["faults"]
             .to_string()
@@ -96,6 +113,25 @@ fn what_may_never_be_collected_is_refused_as_an_item() {
             .contains("natur")
     );
     assert_eq!(app.count("SELECT count(*) FROM config_documents WHERE code = 'water_arrears'"), 0);
+}
+
+#[test]
+fn what_needs_written_consent_is_refused_without_a_field_for_its_reference() {
+    let app = TestApp::new();
+    let income = NEW_ITEM
+        .replace("[\"legal_entity\", \"other_organisation\"]", "[\"natural_person\"]")
+        .replace("disclosure = \"public\"", "disclosure = \"authorised\"")
+        .replace("欠费期间", "收入");
+    let faults = |item: &str| apply(&app, &[("catalog/x.toml", item)]).unwrap_err().details["faults"].to_string();
+    assert!(faults(&income).contains("needs the person's written consent"));
+    let consented = income.replace("state = \"published\"", "written_consent = true\nstate = \"published\"");
+    assert!(faults(&consented).contains("consent = true"));
+    let reference = |required: bool| {
+        let field = "[[fields]]\ncode = \"CONSENT\"\nname = \"同意书编号\"\nname_en = \"Reference\"\ntype = \"text\"\nconsent = true";
+        format!("{consented}{field}\nrequired = {required}\nexamples = [\"\", \"\"]\n")
+    };
+    assert!(faults(&reference(false)).contains("consent = true"), "a reference that may be left out is none");
+    assert_eq!(apply(&app, &[("catalog/x.toml", &reference(true))]).unwrap().added, ["catalog_item water_arrears"]);
 }
 
 #[test]

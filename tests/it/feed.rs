@@ -54,7 +54,11 @@ fn a_write_without_a_change_entry_does_not_commit() {
 fn logs_and_versions_cannot_be_rewritten_even_by_hand() {
     let app = TestApp::new();
     app.provider("lf-amr").push(ITEM, "v2", &penalty(1).csv()).ok();
-    app.login(credence_core::Role::Consumer).get(&format!("/v1/subjects/{}/file", crate::support::builders::party(1))).ok();
+    let file = app.login(credence_core::Role::Consumer).get(&format!("/v1/subjects/{}/file", crate::support::builders::party(1))).ok();
+    let events = format!("/v1/subjects/{}/events", file["subject"]["id"].as_str().unwrap());
+    let rename =
+        serde_json::json!({ "kind": "rename", "happened_on": "2026-11-01", "to_value": "新名有限公司", "basis": "登记机关变更通知" });
+    app.login(credence_core::Role::CreditOffice).post(&events, &rename).ok();
     for statement in [
         "UPDATE audit_entries SET action = 'x'",
         "DELETE FROM audit_entries",
@@ -70,6 +74,9 @@ fn logs_and_versions_cannot_be_rewritten_even_by_hand() {
         "TRUNCATE record_versions",
         "DELETE FROM config_documents",
         "UPDATE subject_events SET basis = 'x'",
+        "UPDATE subject_events SET taken_back_at = now(), to_value = 'x'",
+        "DELETE FROM subject_events",
+        "TRUNCATE subject_events",
     ] {
         let message = app.sql_refused(statement);
         assert!(message.contains("is not allowed"), "{statement}: {message}");

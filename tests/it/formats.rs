@@ -1,6 +1,6 @@
 //! Files as programs write them, and files that are broken on purpose.
 
-use crate::support::builders::{penalties, penalty, person_penalty};
+use crate::support::builders::{party, penalties, penalty, person_penalty, resident_id};
 use crate::support::{Answer, TestApp};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -83,6 +83,26 @@ fn a_sheet_with_a_title_real_dates_and_numbers_is_read() {
 }
 
 #[test]
+fn a_computed_amount_is_read_as_the_sheet_shows_it() {
+    let app = TestApp::new();
+    let table = penalty(1).set(0, "罚款金额（万元）", "0.3");
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet();
+    for (c, (header, value)) in (0u16..).zip(table.header.iter().zip(&table.rows[0])) {
+        sheet.write_string(0, c, header).unwrap();
+        if header == "罚款金额（万元）" {
+            // 0.30000000000000004, as any program computes it.
+            sheet.write_number(1, c, 0.1 + 0.2).unwrap();
+        } else {
+            sheet.write_string(1, c, value).unwrap();
+        }
+    }
+    let received = push(&app, &book.save_to_buffer().unwrap()).ok();
+    assert_eq!(received["rows"][0]["verdict"], "accepted", "{received}");
+    assert_eq!(push(&app, &table.csv()).ok()["rows"][0]["verdict"], "unchanged", "the sheet's number is the text's");
+}
+
+#[test]
 fn a_code_that_a_spreadsheet_rounded_is_refused_even_when_it_passes_the_check() {
     let app = TestApp::new();
     let code = "行政相对人代码_1（统一社会信用代码）";
@@ -120,12 +140,12 @@ fn headers_are_known_by_code_name_and_their_variants() {
         .rename("罚款金额（万元）", "罚款金额(万元)")
         .rename("处罚内容", "*处罚内容 ");
     assert_eq!(push(&app, &table.csv()).ok()["rows"][0]["verdict"], "accepted");
-    let unknown = push(&app, &penalty(2).rename("备注", "宗教信仰").csv()).problem(422, "header_unknown");
-    assert_eq!(unknown["columns"], json!(["宗教信仰"]));
+    let unknown = push(&app, &penalty(2).rename("备注", "内部备注").csv()).problem(422, "header_unknown");
+    assert_eq!(unknown["columns"], json!(["内部备注"]));
     let ignored = app.provider("lf-amr").post_bytes(
-        &format!("/v1/batches?item={ITEM}&feed=v2&ignore=%E5%AE%97%E6%95%99%E4%BF%A1%E4%BB%B0"),
+        &format!("/v1/batches?item={ITEM}&feed=v2&ignore=%E5%86%85%E9%83%A8%E5%A4%87%E6%B3%A8"),
         "text/csv",
-        &penalty(2).rename("备注", "宗教信仰").csv(),
+        &penalty(2).rename("备注", "内部备注").csv(),
     );
     assert_eq!(ignored.ok()["rows"][0]["verdict"], "accepted");
     assert_eq!(push(&app, &penalty(3).rename("备注", "CF_NR").csv()).problem(422, "header_ambiguous")["column"], "CF_NR");
@@ -134,6 +154,22 @@ fn headers_are_known_by_code_name_and_their_variants() {
     narrow.rows[0].truncate(5);
     assert!(push(&app, &narrow.csv()).problem(422, "header_missing")["columns"].as_array().unwrap().contains(&json!("处罚决定日期")));
     push(&app, "甲,乙\n1,2\n".as_bytes()).problem(422, "header_not_found");
+}
+
+#[test]
+fn what_may_never_be_collected_is_not_taken_even_to_be_left_out() {
+    let app = TestApp::new();
+    let provider = app.provider("lf-amr");
+    let table = penalty(1).rename("备注", "宗教信仰");
+    let ignoring = format!("/v1/batches?item={ITEM}&feed=v2&ignore=%E5%AE%97%E6%95%99%E4%BF%A1%E4%BB%B0");
+    for body in [table.csv(), table.gbk(), table.xlsx()] {
+        assert_eq!(push(&app, &body).problem(422, "column_prohibited")["columns"], json!(["宗教信仰"]));
+        provider.post_bytes(&ignoring, "application/octet-stream", &body).problem(422, "column_prohibited");
+    }
+    assert_eq!(app.count("SELECT count(*) FROM submission_batches"), 0);
+    // A JSON file has no header; the first row that names it refuses the file.
+    provider.post_bytes(&ignoring, "application/octet-stream", &table.json()).problem(422, "column_prohibited");
+    assert_eq!(app.count("SELECT count(*) FROM record_versions"), 0);
 }
 
 #[test]
@@ -220,7 +256,36 @@ fn broken_files_are_told_apart() {
     let mut surplus = String::from_utf8(penalty(1).csv()).unwrap();
     surplus.truncate(surplus.trim_end().len());
     surplus.push_str(",x,y\n");
-    push(&app, surplus.as_bytes()).problem(422, "file_corrupt");
+    // Cells that belong to no column are one row's fault and not the file's.
+    let received = push(&app, surplus.as_bytes()).ok();
+    assert_eq!((&received["rows"][0]["verdict"], &received["rows"][0]["issues"][0]["rule"]), (&json!("refused"), &json!("unknown_field")));
+}
+
+#[test]
+fn a_row_that_does_not_end_is_refused_before_it_fills_the_memory() {
+    let app = TestApp::with(|s| s.ingest.row_bytes_max = 100_000);
+    let mut text = String::from_utf8(penalty(1).csv()).unwrap();
+    let endless = "x".repeat(3 << 20);
+    text.push_str(&format!("\"{endless}"));
+    push(&app, text.as_bytes()).problem(413, "row_too_long");
+    push(&app, format!("[{{\"CF_WSH\": \"{endless}\"}}]").as_bytes()).problem(413, "row_too_long");
+}
+
+#[test]
+fn sheets_are_held_to_limits_of_their_own() {
+    let app = TestApp::with(|s| {
+        s.ingest.workbook_unpacked_bytes_max = 20_000;
+        s.ingest.xls_bytes_max = 100;
+    });
+    let mut xls = vec![0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1];
+    xls.resize(200, 0);
+    push(&app, &xls).problem(413, "file_too_large");
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet();
+    for row in 0..2_000 {
+        sheet.write_string(row, 0, format!("第{row}行")).unwrap();
+    }
+    push(&app, &book.save_to_buffer().unwrap()).problem(413, "file_too_large");
 }
 
 #[test]
@@ -229,12 +294,14 @@ fn json_rows_with_unknown_or_list_fields() {
     let mut rows: Vec<Value> = serde_json::from_slice(&penalties(1, 2).json()).unwrap();
     rows[0]["处罚类别"] = json!(["罚款", "警告"]);
     rows[0]["罚款金额（万元）"] = json!(0.2);
-    rows[1]["血型"] = json!("A");
+    rows[1]["门牌颜色"] = json!("蓝");
     let received = push(&app, &serde_json::to_vec(&rows).unwrap()).ok();
     assert_eq!(received["rows"][0]["verdict"], "accepted", "{received}");
     assert_eq!(received["rows"][1]["issues"][0]["rule"], "unknown_field");
     let row = &app.sql("SELECT data->'CF_CFLB' FROM record_versions")[0];
     assert_eq!(row.get::<_, Value>(0), json!(["罚款", "警告"]));
+    rows[1]["血型"] = json!("A");
+    push(&app, &serde_json::to_vec(&rows).unwrap()).problem(422, "column_prohibited");
 }
 
 #[test]
@@ -244,4 +311,155 @@ fn issues_never_show_a_personal_number() {
     let received = app.provider("lf-amr").push("administrative_penalty_person", "v2", &bad.csv()).ok();
     let issue = &received["rows"][0]["issues"][0];
     assert_eq!((&issue["rule"], &issue["value"]), (&json!("person_document_check_char"), &json!("110105********0021")));
+}
+
+#[test]
+fn a_personal_number_in_the_wrong_field_never_appears_in_issues() {
+    let app = TestApp::new();
+    let provider = app.provider("lf-amr");
+    let number = resident_id(1);
+    let spaced = format!("{} {} {}", &number[..6], &number[6..14], &number[14..]);
+    let wide: String =
+        number.chars().map(|c| if c.is_ascii_digit() { char::from_u32(u32::from(c) + 0xFEE0).unwrap() } else { c }).collect();
+    let never = |received: &Value| {
+        let text = received.to_string();
+        for form in [&number, &spaced, &wide, &number[6..].to_owned()] {
+            assert!(!text.contains(form.as_str()), "{form} in {received}");
+        }
+    };
+    for column in ["行政相对人类别", "处罚类别", "处罚决定日期", "罚款金额（万元）", "处罚机关统一社会信用代码"]
+    {
+        // The last one would be cut within the number.
+        for text in [number.clone(), spaced.clone(), wide.clone(), format!("{}{number}", "长".repeat(50))] {
+            let received = push(&app, &penalty(1).set(0, column, &text).csv()).ok();
+            assert_eq!(received["rows"][0]["verdict"], "refused", "{column}: {received}");
+            never(&received);
+        }
+    }
+    let long = push(&app, &penalty(1).set(0, "处罚类别", &"长".repeat(3000)).csv()).ok();
+    assert!(long.to_string().chars().filter(|c| *c == '长').count() <= 4 * 60, "messages quote the beginning only");
+    // As the name of a JSON member, and as the status of an older form, which no field of the item holds.
+    let mut rows: Vec<Value> = serde_json::from_slice(&penalty(1).json()).unwrap();
+    rows[0][number.as_str()] = json!("x");
+    let member = push(&app, &serde_json::to_vec(&rows).unwrap()).ok();
+    assert_eq!(member["rows"][0]["issues"][0]["rule"], "unknown_field");
+    never(&member);
+    let older = format!(
+        "CF_WSH,CF_CFMC,CF_CFLB1,CF_CFLB2,CF_SY,CF_YJ,CF_XDR_MC,CF_XDR_SHXYM,CF_FR,CF_JG,CF_JDRQ,CF_XZJG,CF_ZT\n\
+         廊旧字〔2018〕1号,某案,罚款,警告,事实,依据,廊坊市旧表有限公司,{},张某,罚款贰仟元,2018/05/04,廊坊市市场监督管理局,{number}\n",
+        party(1)
+    );
+    let status = provider.push(ITEM, "v1", older.as_bytes()).ok();
+    assert_eq!(status["rows"][0]["issues"][0]["rule"], "state_unknown", "{status}");
+    never(&status);
+}
+
+/// Rule codes of the first row of a dry run.
+fn tried(app: &TestApp, agency: &str, item: &str, feed: &str, body: &[u8]) -> Vec<String> {
+    let path = format!("/v1/batches?item={item}&feed={feed}&dry_run=true&encoding=utf-8");
+    let received = app.provider(agency).post_bytes(&path, "text/csv", body).ok();
+    let issues = received["rows"][0]["issues"].as_array().cloned().unwrap_or_default();
+    issues.iter().map(|i| i["rule"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_kind_of_licence_may_be_followed_by_what_it_is() {
+    let app = TestApp::new();
+    let code = "administrative_licence_organisation";
+    let configuration = app.app.catalog.configuration.get();
+    let item = &configuration.items[code].item;
+    let table = |kind: &str| {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(item.fields.iter().map(|f| f.name.as_str())).unwrap();
+        let row = item.fields.iter().map(|f| match f.code.as_str() {
+            "XK_XDR_MC" => "廊坊备案有限公司",
+            "XK_XKLB" => kind,
+            _ => f.examples[0].as_str(),
+        });
+        writer.write_record(row).unwrap();
+        writer.into_inner().unwrap()
+    };
+    let provider = app.provider("lf-approval");
+    let first = provider.push(code, "v2", &table("其他（备案）")).ok();
+    assert_ne!(first["rows"][0]["verdict"], "refused", "{first}");
+    for same in ["其他(备案)", "其他:备案", "其他：备案", "其它（ 备案 ）"] {
+        assert_eq!(provider.push(code, "v2", &table(same)).ok()["rows"][0]["verdict"], "unchanged", "{same}");
+    }
+    assert_eq!(app.sql("SELECT data->>'XK_XKLB' FROM record_versions")[0].get::<_, String>(0), "其他（备案）");
+    for bad in ["其他（）", "普通（备案）", "备案"] {
+        assert_eq!(tried(&app, "lf-approval", code, "v2", &table(bad)), ["code_unknown"], "{bad}");
+    }
+    let with_number = table(&format!("其他（{}）", resident_id(1)));
+    assert_eq!(tried(&app, "lf-approval", code, "v2", &with_number), ["personal_number_in_text"]);
+}
+
+#[test]
+fn a_value_outside_its_period_is_taken_with_a_warning() {
+    let app = TestApp::new();
+    let amount = "没收违法所得、没收非法财物的金额（万元）";
+    let warning = vec!["code_out_of_period"];
+    for (kind, decided, expected) in [
+        ("通报批评;罚款", "2021-07-14", warning.clone()),
+        ("通报批评;罚款", "2021-07-15", vec![]),
+        ("没收违法所得、没收非法财物", "2021-07-14", vec![]),
+        ("没收违法所得、没收非法财物", "2021-07-15", warning),
+    ] {
+        let table = penalty(1).set(0, "处罚类别", kind).set(0, amount, "0.1").set(0, "处罚决定日期", decided);
+        assert_eq!(tried(&app, "lf-amr", ITEM, "v2", &table.csv()), expected, "{kind} {decided}");
+    }
+}
+
+#[test]
+fn one_column_of_codes_says_whose_each_is_or_is_asked() {
+    let app = TestApp::new();
+    let (person, organisation) = ("自然人", "法人及非法人组织");
+    // An unknown category and a wrong inner check, as in the column for the code alone.
+    let inner = credence_core::identifiers::org_code::check_char(b"MA000001").unwrap();
+    let body = format!("94131003MA000001{}", if inner == '0' { '1' } else { '0' });
+    let doubtful = format!("{body}{}", credence_core::identifiers::uscc::check_char(body.as_bytes()).unwrap());
+    // 131099 is in no list of area codes.
+    let unknown_area = "13109919500102001";
+    let unknown_area = format!("{unknown_area}{}", credence_core::identifiers::person::check_char(unknown_area).unwrap());
+    let numbers = (unknown_area, party(1), doubtful);
+    let (nobody, known, doubtful) = (numbers.0.as_str(), numbers.1.as_str(), numbers.2.as_str());
+    for (of, number, kind, expected) in [
+        (person, "11010519491231002X", "", vec![]),
+        (person, "11010519491231002x", "身份证", vec![]),
+        (person, "130503670401001", "", vec![]),
+        (person, nobody, "", vec!["person_area_unknown"]),
+        (person, "H12345678", "", vec![]),
+        (person, "913826199001010012", "", vec![]),
+        (person, "USA123456789012", "", vec![]),
+        (person, "E12345678", "护照", vec![]),
+        (person, "12345678", "台湾居民来往大陆通行证", vec![]),
+        (person, "E12345678", "", vec!["person_document_ambiguous"]),
+        (person, "12345678", "", vec!["person_document_ambiguous"]),
+        (person, "E12345678", "学生证", vec!["person_document_kind"]),
+        (person, "110105194912310021", "", vec!["person_document_check_char"]),
+        (organisation, known, "", vec![]),
+        (organisation, known, "营业执照", vec![]),
+        (organisation, "911100007109254631", "", vec!["uscc_inner_check"]),
+        (organisation, doubtful, "", vec!["uscc_inner_check", "uscc_category", "uscc_doubtful"]),
+        (organisation, "320382000007600", "", vec!["subject_unmatched"]),
+        (organisation, "320404000009558", "", vec!["code_ambiguous", "subject_unmatched"]),
+        (organisation, "11010519491231002X", "", vec!["uscc_check_char"]),
+    ] {
+        let row = format!(
+            "姓名/名称,类型,证件号码,证件类型,执行法院,案号,被执行人的履行情况,失信行为具体情形,立案时间,发布时间\n\
+             某某,{of},{number},{kind},廊坊市中级人民法院,（2026）冀10执1号,全部未履行,违反财产报告制度,2026-10-08,2026年11月20日\n"
+        );
+        assert_eq!(tried(&app, "lf-court", "judgment_defaulter", "v1", row.as_bytes()), expected, "{of} {number} {kind}");
+    }
+}
+
+#[test]
+fn a_person_is_one_subject_whatever_the_document_is_called() {
+    let app = TestApp::new();
+    for (n, kind) in [(1, "身份证"), (2, "港澳台居民居住证")] {
+        let table = person_penalty(n).set(0, "证件类型", kind).set(0, "证件号码", "810000199001010019");
+        let received = app.provider("lf-amr").push("administrative_penalty_person", "v2", &table.csv()).ok();
+        assert_eq!(received["rows"][0]["verdict"], "accepted", "{received}");
+    }
+    assert_eq!(app.count("SELECT count(*) FROM subjects"), 1);
+    assert_eq!(app.count("SELECT count(*) FROM subject_identifiers WHERE scheme = 'hmt_residence_permit'"), 1);
 }

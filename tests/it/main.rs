@@ -9,7 +9,9 @@
 )]
 
 mod access;
+mod audit;
 mod catalog;
+mod cli;
 mod durability;
 mod feed;
 mod files;

@@ -74,7 +74,7 @@ fn the_database_refuses_incoherent_rows_by_itself() {
         ),
         (
             "WITH b AS (INSERT INTO submission_batches (id, agency_id, item, item_version, feed, state, submitted_by, created_at) VALUES (gen_random_uuid(), gen_random_uuid(), 'x', 1, 'x', 'open', 'x', now()) RETURNING id)
-             INSERT INTO batch_files (id, batch_id, round, state, file_name, format, body_sha256, size_bytes, spool_name, header, received_at, rows_done) SELECT gen_random_uuid(), id, 1, 'loading', '', '', '', 0, '', '{}', now(), 5 FROM b",
+             INSERT INTO batch_files (id, batch_id, round, state, file_name, format, body_sha256, size_bytes, header, received_at, rows_done) SELECT gen_random_uuid(), id, 1, 'loading', '', '', '', 0, '{}', now(), 5 FROM b",
             "batch_files_every_row_has_a_verdict",
         ),
     ] {

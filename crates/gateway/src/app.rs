@@ -11,10 +11,11 @@ use credence_identity::tokens::SigningKeys;
 use credence_identity::{Directory, Identity};
 use credence_jobs::Worker;
 use credence_records::Records;
+use credence_records::spool::Spool;
 use credence_reports::Reports;
 use credence_subjects::routes::Subjects;
 use std::sync::Arc;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// Every domain's service.
 #[derive(Clone)]
@@ -62,7 +63,8 @@ impl App {
             ingest: settings.ingest.clone(),
             query: settings.query.clone(),
             lease_seconds: settings.jobs.lease_seconds,
-            spool: env.data_dir.join(&settings.ingest.spool_dir),
+            spool: Spool::new(env.data_dir.join(&settings.ingest.spool_dir), keys.clone()),
+            dry_runs: Arc::new(Semaphore::new(settings.ingest.dry_runs_max)),
             wake: Arc::new(Notify::new()),
         };
         let reports = Reports {

@@ -56,11 +56,19 @@ pub fn serve(app: App, listener: TcpListener) -> std::io::Result<Running> {
 /// How soon another process's `config apply` holds here.
 const FOLLOW_CONFIGURATION: Duration = Duration::from_secs(1);
 
+/// At every which look the signing keys are read too: so many seconds after another process made or retired one, it holds here.
+const FOLLOW_KEYS_EVERY_LOOKS: u32 = 5;
+
 async fn follow_configuration(app: App) {
-    loop {
+    for look in (1..=FOLLOW_KEYS_EVERY_LOOKS).cycle() {
         tokio::time::sleep(FOLLOW_CONFIGURATION).await;
         if let Err(problem) = app.catalog.configuration.fresh(&app.db).await {
             tracing::warn!(code = problem.code(), cause = problem.internal.as_deref(), "cannot look for a newer configuration");
+        }
+        if look == FOLLOW_KEYS_EVERY_LOOKS
+            && let Err(problem) = app.identity.signing.load(&app.db, &app.identity.ring).await
+        {
+            tracing::warn!(code = problem.code(), cause = problem.internal.as_deref(), "cannot look for newer signing keys");
         }
     }
 }
@@ -71,7 +79,7 @@ pub fn work(app: &App, stopping: watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
     vec![tokio::spawn(worker.run(stopping.clone())), tokio::spawn(look_after(app.clone(), stopping))]
 }
 
-/// How often the program looks after keys and spool.
+/// How often the program looks after signing keys, spool and idempotency keys.
 const LOOK_AFTER: Duration = Duration::from_secs(3600);
 
 async fn look_after(app: App, mut stopping: watch::Receiver<bool>) {
@@ -83,6 +91,10 @@ async fn look_after(app: App, mut stopping: watch::Receiver<bool>) {
             Ok(0) => {}
             Ok(removed) => tracing::info!(spool.removed = removed, actor = Actor::system("spool").label, "old uploads removed"),
             Err(problem) => tracing::warn!(code = problem.code(), cause = problem.internal.as_deref(), "cannot clean the spool"),
+        }
+        let forget = app.clock.now() - chrono::Duration::days(app.settings.query.idempotency_keep_days);
+        if let Err(problem) = credence_web::idempotency::forget(&app.db, forget).await {
+            tracing::warn!(code = problem.code(), cause = problem.internal.as_deref(), "cannot forget old idempotency keys");
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_AFTER) => {}

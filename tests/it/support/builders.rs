@@ -11,9 +11,9 @@ pub fn uscc(category: &str, area: &str, n: u32) -> String {
     format!("{first}{last}")
 }
 
-/// A resident ID that belongs to nobody: the area code 131099 was never given.
+/// A resident ID that belongs to nobody: 131001 is 市辖区, and cards are issued in counties and districts.
 pub fn resident_id(n: u32) -> String {
-    let first = format!("13109919{:02}0{}{:02}{:03}", 50 + n % 50, 1 + n % 9, 1 + n % 28, n % 1000);
+    let first = format!("13100119{:02}0{}{:02}{:03}", 50 + n % 50, 1 + n % 9, 1 + n % 28, n % 1000);
     let check = person::check_char(&first).expect("digits");
     format!("{first}{check}")
 }

@@ -1,39 +1,55 @@
 //! `credence config check|apply`.
 
-use super::Context;
-use crate::environment::{Environment, describe};
+use super::{Context, Failure};
+use crate::environment::Environment;
 use crate::shipped::Files;
 use clap::Subcommand;
-use credence_catalog::Applied;
+use credence_catalog::{Applied, Folder};
 use credence_core::Actor;
 use credence_core::clock::{Clock, SystemClock};
+use credence_identity::regions::Regions;
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Subcommand)]
 pub(super) enum Config {
-    /// Check a folder without touching a database; lists what an operator still has to verify
+    /// Check a folder without touching a database; exit 1 when it has faults
+    ///
+    /// Also lists what an operator still has to verify against the official text, which is no fault.
     Check {
-        /// Folder; the shipped one when absent
+        /// Configuration folder [default: the one this program was shipped with]
         folder: Option<PathBuf>,
     },
     /// Check a folder and store what changed, all of it or nothing
     Apply {
-        /// Folder; the shipped one when absent
+        /// Configuration folder [default: the one this program was shipped with]
         folder: Option<PathBuf>,
     },
 }
 
-fn files(folder: Option<&PathBuf>) -> Result<Files, String> {
-    folder.map_or_else(|| Ok(Files::shipped()), |path| Files::read(path))
+/// The files of a folder and the documents and faults among them. A folder with neither is the wrong folder, not a sound one.
+fn read(path: Option<&PathBuf>) -> Result<(Files, Folder, Vec<String>), Failure> {
+    let files = match path {
+        Some(path) => Files::read(path).map_err(|e| Failure::new("file_unreadable", e))?,
+        None => Files::shipped(),
+    };
+    let folder = files.folder();
+    let mut faults = folder.faults();
+    if let Some(Err(e)) = files.get("regions.toml").map(toml::from_str::<Regions>) {
+        faults.push(format!("regions.toml: {}", e.message()));
+    }
+    if let Some(path) = path.filter(|_| folder.documents.is_empty() && faults.is_empty()) {
+        let text = format!("{} holds no configuration; name the folder that has catalog/, code-sets/ and rules/ in it", path.display());
+        return Err(Failure::new("no_configuration", text));
+    }
+    Ok((files, folder, faults))
 }
 
-pub(super) async fn run(context: &Context, command: Config) -> Result<ExitCode, String> {
+pub(super) async fn run(context: &Context, command: Config) -> Result<ExitCode, Failure> {
     match command {
         Config::Check { folder } => {
-            let folder = files(folder.as_ref())?.folder();
-            let faults = folder.faults();
+            let (_, folder, faults) = read(folder.as_ref())?;
             let unverified: Vec<&str> = folder
                 .documents
                 .iter()
@@ -56,7 +72,7 @@ pub(super) async fn run(context: &Context, command: Config) -> Result<ExitCode, 
             Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Config::Apply { folder } => {
-            let files = files(folder.as_ref())?;
+            let (files, ..) = read(folder.as_ref())?;
             let mut env = context.open().await?;
             env.ensure_schema().await?;
             let applied = apply(&env, &files, "credence config apply").await?;
@@ -80,7 +96,10 @@ pub(super) async fn run(context: &Context, command: Config) -> Result<ExitCode, 
 }
 
 /// Applies a folder: documents, then regions, in one transaction.
-pub async fn apply(env: &Environment, files: &Files, by: &str) -> Result<Applied, String> {
+///
+/// # Errors
+/// `bad_config` with every fault when the folder has some; then nothing is changed.
+pub async fn apply(env: &Environment, files: &Files, by: &str) -> Result<Applied, Failure> {
     let (actor, now) = (Actor::system(by), SystemClock.now());
     let folder = files.folder();
     let applied = env
@@ -92,17 +111,13 @@ pub async fn apply(env: &Environment, files: &Files, by: &str) -> Result<Applied
             }
             Ok(applied)
         })
-        .await;
-    applied.map_err(|problem| {
-        let faults = problem.details.get("faults").and_then(|f| f.as_array()).cloned().unwrap_or_default();
-        let lines: String = faults.iter().filter_map(|f| f.as_str()).map(|f| format!("\n  {f}")).collect();
-        if lines.is_empty() { describe(&problem) } else { format!("{}{lines}", problem.of.en) }
-    })
+        .await?;
+    Ok(applied)
 }
 
 /// Applies the shipped folder to a private database that has no configuration yet.
-pub(super) async fn apply_shipped(env: &Environment) -> Result<(), String> {
-    let configuration = credence_catalog::Configuration::load(&env.db).await.map_err(|e| describe(&e))?;
+pub(super) async fn apply_shipped(env: &Environment) -> Result<(), Failure> {
+    let configuration = credence_catalog::Configuration::load(&env.db).await?;
     if configuration.revision == 0 {
         apply(env, &Files::shipped(), "first start").await?;
     }

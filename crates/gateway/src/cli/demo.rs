@@ -1,55 +1,52 @@
-//! `credence demo`: a city to try things on. Made on the first start through the same uploads a department makes; kept afterwards.
+//! `credence demo`: a city to try things on. Made on the first start through the same uploads a department makes; kept afterwards. A first
+//! start that is stopped half-way is taken up by the next one.
 
-use super::Context;
-use super::push::Client;
+mod card;
+
+use super::client::Client;
 use super::serve::{bind, prepare};
+use super::{Context, Failure};
 use crate::app::App;
-use crate::environment::describe;
 use crate::server;
+use card::{Card, Progress};
 use chrono::NaiveDate;
 use clap::Args;
 use credence_core::crypto::random;
+use credence_core::problem::Problem;
 use credence_core::{Actor, Role};
 use credence_demo::{City, Defects, DemoAgency, Feed, write_csv};
-use credence_identity::model::{Binding, NewAccount, NewApiKey, NewSubjectAccount};
+use credence_identity::model::{Binding, NewAccount, NewApiKey, NewSubjectAccount, USERNAME_TAKEN};
 use credence_identity::regions::{AgencyEntry, apply_agencies};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::io::BufWriter;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 #[derive(Args)]
 pub(super) struct Demo {
-    /// Organisations of the city
-    #[arg(long, default_value_t = 20_000)]
-    organisations: usize,
-    /// Rows of licences, penalties and lists
-    #[arg(long, default_value_t = 200_000)]
-    rows: usize,
-    /// Address and port, over the settings
+    /// Organisations of the city; looked at only when it is made
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    organisations: u32,
+    /// Rows of licences, penalties and lists; looked at only when the city is made
+    #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    rows: u32,
+    /// Address and port to listen on, instead of those of the settings
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Make the city and stop
+    /// Make the city and stop, without serving it
     #[arg(long)]
     no_serve: bool,
 }
 
 /// The city is the same everywhere.
 const SEED: u64 = 131_000;
-/// Logins and examples of the city, written last: its presence says that the city is complete.
-const CARD: &str = "demo.json";
-
-/// What is printed at every start.
-#[derive(Serialize, Deserialize)]
-struct Card {
-    password: String,
-    accounts: Vec<(String, String)>,
-    provider_key: String,
-    example_uscc: String,
-}
+/// The server is in this very process: when it does not answer for so long, it will not.
+const AWAY_MAX: Duration = Duration::from_secs(30);
+/// So many names are tried for an account.
+const NAMES_MAX: u32 = 20;
 
 /// Which share of the rows a feed has, in thousandths, and which kinds of agencies push it.
 const SHARES: [(Feed, usize); 8] = [
@@ -63,23 +60,25 @@ const SHARES: [(Feed, usize); 8] = [
     (Feed::CreditCommitment, 30),
 ];
 
-pub(super) async fn run(context: &Context, demo: Demo) -> Result<ExitCode, String> {
+pub(super) async fn run(context: &Context, demo: Demo) -> Result<ExitCode, Failure> {
     let address = demo.listen.clone().unwrap_or_else(|| context.settings.server.listen.clone());
     let listener = bind(&address)?;
-    let inner = Context { settings: context.settings.clone(), data_dir: context.data_dir.join("demo"), json: context.json };
+    let inner = Context { settings: context.settings.clone(), data_dir: context.data_dir.join("demo"), console: context.console };
     let started = Instant::now();
     let (mut env, app) = prepare(inner.open_private().await?).await?;
     let (stop, stopping) = watch::channel(false);
     let workers = server::work(&app, stopping);
     let running = server::serve(app.clone(), listener).map_err(|e| e.to_string())?;
     let url = format!("http://{}", running.address);
-    let card_path = inner.data_dir.join(CARD);
     let result = async {
-        let card = match std::fs::read_to_string(&card_path) {
-            Ok(text) => serde_json::from_str(&text).map_err(|e| format!("{}: {e}", card_path.display()))?,
-            Err(_) => build(&app, &demo, &url, &inner.data_dir, &card_path, context.json).await?,
+        let card = match Card::read(&inner.data_dir)? {
+            Some(card) => card,
+            None => build(&app, &demo, &url, &inner).await?,
         };
-        print(&inner, &card, &url, started);
+        // The first organisations and the agencies are the same in a city of any size, so the sample needs no more of it.
+        let city = City::generate(SEED, 2);
+        let sample = card::sample(&inner.data_dir, &city, example_provider(&app, &city)?)?;
+        card::print(&inner, &card, &url, &sample, started.elapsed());
         if !demo.no_serve {
             server::stop_signal().await;
         }
@@ -96,20 +95,40 @@ pub(super) async fn run(context: &Context, demo: Demo) -> Result<ExitCode, Strin
 }
 
 #[expect(clippy::print_stderr, reason = "progress of a long command")]
-fn say(quiet: bool, text: &str) {
-    if !quiet {
+fn say(context: &Context, text: &str) {
+    if !context.console.json {
         eprintln!("{text}");
     }
 }
 
-async fn build(app: &App, demo: &Demo, url: &str, data_dir: &Path, card_path: &Path, quiet: bool) -> Result<Card, String> {
+/// Makes the city, or goes on with it where an earlier start was stopped. Every step may come twice: agencies are entered or updated, a
+/// file that was received is recognised, an account that is there stays, and keys are made anew.
+async fn build(app: &App, demo: &Demo, url: &str, context: &Context) -> Result<Card, Failure> {
+    let data_dir = context.data_dir.as_path();
+    let mut progress = match Progress::read(data_dir)? {
+        Some(progress) => {
+            say(context, "going on with the demonstration city where the start before this one was stopped");
+            progress
+        }
+        None => Progress {
+            today: app.clock.today(),
+            organisations: demo.organisations,
+            rows: demo.rows,
+            password: hex::encode(random::<8>().map_err(|e| e.to_string())?),
+            pushed: BTreeSet::new(),
+        },
+    };
+    progress.save(data_dir)?;
     say(
-        quiet,
-        &format!("making the demonstration city: {} organisations, {} rows (once; later starts keep it)", demo.organisations, demo.rows),
+        context,
+        &format!(
+            "making the demonstration city: {} organisations, {} rows (once; later starts keep it)",
+            progress.organisations, progress.rows
+        ),
     );
-    let city = City::generate(SEED, demo.organisations);
+    let city = City::generate(SEED, usize::try_from(progress.organisations).unwrap_or(usize::MAX));
     let actor = Actor::system("credence demo");
-    let (now, today) = (app.clock.now(), app.clock.today());
+    let now = app.clock.now();
     let entries: Vec<AgencyEntry> = city
         .agencies
         .iter()
@@ -121,60 +140,68 @@ async fn build(app: &App, demo: &Demo, url: &str, data_dir: &Path, card_path: &P
             kind: a.kind.clone(),
         })
         .collect();
-    app.db.write(async |tx| apply_agencies(tx, &actor, &entries, now).await).await.map_err(|e| describe(&e))?;
-    app.identity.directory.reload(&app.db, now).await.map_err(|e| describe(&e))?;
+    app.db.write(async |tx| apply_agencies(tx, &actor, &entries, now).await).await?;
+    app.identity.directory.reload(&app.db, now).await?;
 
-    let mut provider_key = String::new();
-    for (feed, agency, rows) in plan(app, &city, demo)? {
-        let new = NewApiKey {
-            agency: agency.code.clone(),
-            label: format!("demo {}", feed.item()),
-            role: Role::Provider,
-            items: None,
-            regions: None,
-            valid_days: None,
-        };
-        let key = app.identity.create_api_key(&actor, new).await.map_err(|e| describe(&e))?.key;
-        if matches!(feed, Feed::PenaltyOrganisation) && provider_key.is_empty() {
-            provider_key.clone_from(&key);
+    for (feed, agency, rows) in plan(app, &city, &progress)? {
+        let file = format!("{} {}", agency.code, feed.item());
+        if progress.pushed.contains(&file) {
+            continue;
         }
-        let summary = push(&city, feed, agency, rows, today, url, &key, data_dir).await?;
-        say(quiet, &format!("  {} from {}: {summary}", feed.item(), agency.name));
+        let key = make_key(app, &actor, agency, feed).await?;
+        let summary = push(&city, feed, agency, rows, progress.today, url, &key, data_dir).await?;
+        say(context, &format!("  {} from {}: {summary}", feed.item(), agency.name));
+        progress.pushed.insert(file);
+        progress.save(data_dir)?;
     }
 
-    let password = hex::encode(random::<8>().map_err(|e| e.to_string())?);
-    let accounts = open_accounts(app, &city, &actor, &password).await?;
+    let accounts = open_accounts(app, &city, &actor, &progress.password).await?;
+    let provider_key = make_key(app, &actor, example_provider(app, &city)?, Feed::PenaltyOrganisation).await?;
     let example_uscc = city.organisations.first().map(|o| o.uscc.clone()).unwrap_or_default();
-    let card = Card { password, accounts, provider_key, example_uscc };
-    let text = serde_json::to_string_pretty(&card).map_err(|e| e.to_string())?;
-    write_private(card_path, &text)?;
+    let card = Card { password: progress.password, accounts, provider_key, example_uscc };
+    card.save(data_dir)?;
     Ok(card)
 }
 
-fn write_private(path: &Path, text: &str) -> Result<(), String> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let fail = |e: std::io::Error| format!("{}: {e}", path.display());
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(fail)?;
-    file.write_all(text.as_bytes()).map_err(fail)
+async fn make_key(app: &App, actor: &Actor, agency: &DemoAgency, feed: Feed) -> Result<String, Failure> {
+    let new = NewApiKey {
+        agency: agency.code.clone(),
+        label: format!("demo {}", feed.item()),
+        role: Role::Provider,
+        items: None,
+        regions: None,
+        valid_days: None,
+    };
+    Ok(app.identity.create_api_key(actor, new).await?.key)
+}
+
+/// The first agencies of the city that may push a feed.
+fn providers<'c>(app: &App, city: &'c City, feed: Feed, most: usize) -> Result<Vec<&'c DemoAgency>, Failure> {
+    let configuration = app.catalog.configuration.get();
+    let item = configuration.items.get(feed.item()).ok_or_else(|| format!("the catalogue has no item {}", feed.item()))?;
+    let able = |a: &&DemoAgency| {
+        item.item.provided_by(&a.kind) && (!item.item.provided_by("*") || !matches!(a.kind.as_str(), "court" | "credit_office"))
+    };
+    Ok(city.agencies.iter().filter(able).take(most).collect())
+}
+
+/// The agency whose key is printed.
+fn example_provider<'c>(app: &App, city: &'c City) -> Result<&'c DemoAgency, Failure> {
+    let first = providers(app, city, Feed::PenaltyOrganisation, 1)?.first().copied();
+    first.ok_or_else(|| "the city has no agency that provides penalties".into())
 }
 
 /// Which agency pushes how many rows of which feed: registration first, so that most subjects are confirmed when the rest arrives.
-fn plan<'c>(app: &App, city: &'c City, demo: &Demo) -> Result<Vec<(Feed, &'c DemoAgency, usize)>, String> {
-    let configuration = app.catalog.configuration.get();
-    let providers = |feed: Feed, most: usize| -> Result<Vec<&'c DemoAgency>, String> {
-        let item = configuration.items.get(feed.item()).ok_or_else(|| format!("the catalogue has no item {}", feed.item()))?;
-        let able = |a: &&DemoAgency| {
-            item.item.provided_by(&a.kind) && (!item.item.provided_by("*") || !matches!(a.kind.as_str(), "court" | "credit_office"))
-        };
-        Ok(city.agencies.iter().filter(able).take(most).collect())
-    };
+fn plan<'c>(app: &App, city: &'c City, progress: &Progress) -> Result<Vec<(Feed, &'c DemoAgency, usize)>, Failure> {
+    let rows = usize::try_from(progress.rows).unwrap_or(usize::MAX);
     let mut plan = Vec::new();
-    let registrar = providers(Feed::Registration, 1)?;
-    plan.extend(registrar.first().map(|a| (Feed::Registration, *a, demo.organisations)));
+    let registrar = providers(app, city, Feed::Registration, 1)?;
+    plan.extend(registrar.first().map(|a| (Feed::Registration, *a, city.organisations.len())));
     for (feed, share) in SHARES {
-        let total = demo.rows * share / 1000;
-        let agencies = providers(feed, if share > 100 { 12 } else { 1 })?;
+        let total = rows * share / 1000;
+        let most: usize = if share > 100 { 12 } else { 1 };
+        // A file without rows would be refused, so no more agencies push than there are rows.
+        let agencies = providers(app, city, feed, most.min(total))?;
         let each = total / agencies.len().max(1);
         plan.extend(agencies.into_iter().map(|a| (feed, a, each)));
     }
@@ -191,7 +218,7 @@ async fn push(
     url: &str,
     key: &str,
     data_dir: &Path,
-) -> Result<String, String> {
+) -> Result<String, Failure> {
     let path = data_dir.join(format!("{}-{}.csv", agency.code, feed.item()));
     let file = std::fs::File::create(&path).map_err(|e| format!("{}: {e}", path.display()))?;
     write_csv(city, feed, agency, rows, SEED, today, Defects::measured(), BufWriter::new(file)).map_err(|e| e.to_string())?;
@@ -202,13 +229,13 @@ async fn push(
         let size = file.metadata().map_err(|e| e.to_string())?.len();
         let received = client.submit(&[("item", feed.item()), ("feed", feed.version()), ("file_name", "demo.csv")], file, size)?;
         let id = received.pointer("/batch/id").and_then(Value::as_str).ok_or("no batch")?.to_owned();
-        client.wait(&id, &mut |_| {})
+        client.follow(&id, AWAY_MAX, &mut |_| {})
     })
     .await
     .map_err(|e| e.to_string())??;
     let _ = std::fs::remove_file(&path);
     if let Some(problem) = batch.pointer("/files/0/problem").filter(|p| !p.is_null()) {
-        return Err(format!("{} was refused: {problem}", feed.item()));
+        return Err(format!("{} was refused: {problem}", feed.item()).into());
     }
     let n = |key: &str| batch.pointer(&format!("/counts/{key}")).and_then(Value::as_i64).unwrap_or(0);
     let speed = batch.pointer("/files/0/rows_per_second").and_then(Value::as_f64).unwrap_or(0.0);
@@ -222,7 +249,24 @@ async fn push(
     ))
 }
 
-async fn open_accounts(app: &App, city: &City, actor: &Actor, password: &str) -> Result<Vec<(String, String)>, String> {
+/// Opens an account under a name, or under `name-2`, `name-3` … when somebody else has it. One that our password opens is of a start that
+/// was stopped, and stays.
+async fn open_account(app: &App, name: &str, password: &str, open: impl AsyncFn(String) -> Result<(), Problem>) -> Result<String, Failure> {
+    for n in 1..=NAMES_MAX {
+        let username = if n == 1 { name.to_owned() } else { format!("{name}-{n}") };
+        match open(username.clone()).await {
+            Ok(()) => return Ok(username),
+            Err(problem) if problem.code() == USERNAME_TAKEN.code => {}
+            Err(problem) => return Err(problem.into()),
+        }
+        if app.identity.login(&username, password.to_owned()).await.is_ok() {
+            return Ok(username);
+        }
+    }
+    Err(format!("every name from {name} to {name}-{NAMES_MAX} is taken").into())
+}
+
+async fn open_accounts(app: &App, city: &City, actor: &Actor, password: &str) -> Result<Vec<(String, String)>, Failure> {
     let of_kind = |kind: &str| city.agencies.iter().find(|a| a.kind == kind).or(city.agencies.first()).map(|a| a.code.clone());
     let staff = [
         ("platform-admin", "系统管理员 platform_admin", Role::PlatformAdmin, None),
@@ -234,51 +278,37 @@ async fn open_accounts(app: &App, city: &City, actor: &Actor, password: &str) ->
         ("clerk", "大厅经办人 clerk", Role::Clerk, of_kind("credit_office")),
     ];
     let mut accounts = Vec::new();
-    for (username, what, role, agency) in staff {
-        let new = NewAccount {
-            username: username.to_owned(),
-            display_name: what.split(' ').next().unwrap_or(username).to_owned(),
-            password: password.to_owned(),
-            agency,
-            roles: vec![role],
+    for (name, what, role, agency) in staff {
+        let open = async |username: String| {
+            let new = NewAccount {
+                username,
+                display_name: what.split(' ').next().unwrap_or(name).to_owned(),
+                password: password.to_owned(),
+                agency: agency.clone(),
+                roles: vec![role],
+            };
+            app.identity.open_account(actor, new).await.map(drop)
         };
-        app.identity.open_account(actor, new).await.map_err(|e| describe(&e))?;
-        accounts.push((username.to_owned(), what.to_owned()));
+        accounts.push((open_account(app, name, password, open).await?, what.to_owned()));
     }
     if let (Some(organisation), Some(person)) = (city.organisations.first(), city.persons.first()) {
-        let subject = app.reports.organisation(&organisation.uscc).await.map_err(|e| describe(&e))?;
-        let new = NewSubjectAccount {
-            username: "subject".to_owned(),
-            password: password.to_owned(),
-            person_name: person.name.clone(),
-            document_kind: "身份证".to_owned(),
-            document_number: person.id_number.clone(),
-            subject_id: subject.id,
-            capacity: Binding::LegalRepresentative,
-            evidence: "营业执照、法定代表人身份证".to_owned(),
+        let subject = app.reports.organisation(&organisation.uscc, &credence_reports::model::Question::default()).await?;
+        let open = async |username: String| {
+            let new = NewSubjectAccount {
+                username,
+                password: password.to_owned(),
+                person_name: person.name.clone(),
+                document_kind: "身份证".to_owned(),
+                document_number: person.id_number.clone(),
+                subject_id: subject.id,
+                capacity: Binding::LegalRepresentative,
+                evidence: "营业执照、法定代表人身份证".to_owned(),
+            };
+            let papers = app.catalog.configuration.get().person_document(&new.document_kind, &new.document_number, app.clock.today())?;
+            app.identity.open_subject_account(actor, new, &papers).await.map(drop)
         };
-        app.identity.open_subject_account(actor, new).await.map_err(|e| describe(&e))?;
-        accounts.push(("subject".to_owned(), format!("信用主体 subject（{}）", organisation.name)));
+        let what = format!("信用主体 subject（{}）", organisation.name);
+        accounts.push((open_account(app, "subject", password, open).await?, what));
     }
     Ok(accounts)
-}
-
-fn print(context: &Context, card: &Card, url: &str, started: Instant) {
-    let seconds = started.elapsed().as_secs_f64();
-    context.print(&json!({ "url": url, "password": card.password, "accounts": card.accounts, "provider_key": card.provider_key, "example_uscc": card.example_uscc }), || {
-        let mut text = format!("\nready at {url} after {seconds:.1} s; API browser: {url}/docs/ ; Ctrl-C stops everything\n\nlogins (password of all: {})\n", card.password);
-        for (name, what) in &card.accounts {
-            text.push_str(&format!("  {name:<16} {what}\n"));
-        }
-        let (uscc, key, password) = (&card.example_uscc, &card.provider_key, &card.password);
-        text.push_str(&format!(
-            "\ntry\n\
-             1  curl -s {url}/v1/subjects/{uscc}/file            # a company's public file\n\
-             2  curl -s '{url}/v1/subjects/{uscc}/file?as_of=2025-01-01&section=administrative_penalty'\n\
-             3  curl -sO {url}/v1/catalog/administrative_penalty_organisation/template.xlsx\n\
-             4  curl -s {url}/v1/sessions -H 'Content-Type: application/json' -d '{{\"username\":\"provider\",\"password\":\"{password}\"}}'\n\
-             5  CREDENCE_KEY={key} \\\n     credence push --item administrative_penalty_organisation --feed v2 --dry-run FILE.csv\n"
-        ));
-        text
-    });
 }

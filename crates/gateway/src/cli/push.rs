@@ -1,124 +1,85 @@
 //! `credence push`: a department's client. File in, verdicts out; the refused rows are written beside the input.
 
-use super::Context;
+use super::client::{Client, News, PATIENCE_SECONDS, patiently};
+use super::{Console, Failure};
 use clap::Args;
+use credence_records::model::{Issue, RowVerdict, Severity, Verdict};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// What the help of `push` ends with.
+const ENDING: &str = "\
+For data.csv, refused rows are written to data.rejects.xlsx with their reasons. Correct them there and
+push that file with the same options: it goes into the same batch. An older data.rejects.xlsx is kept
+as data.rejects.previous.xlsx. A dry run writes its reasons to data.dry-run.csv.
+
+Pushing the very same file again is safe: the server recognises it.
+
+Exit codes: 0 every row was taken; 1 failed, or the file was refused as a whole; 2 wrong usage;
+3 some rows were refused.";
+
 #[derive(Args)]
+#[command(after_help = ENDING)]
 pub(super) struct Push {
     /// File of rows: CSV, XLSX, XLS, JSON or NDJSON; text may be gzipped
     file: PathBuf,
-    /// Catalogue item, e.g. administrative_penalty_organisation
+    /// Code of the catalogue item, e.g. administrative_penalty_organisation
     #[arg(long)]
     item: String,
-    /// Form (feed version), needed when the item has several
-    #[arg(long)]
+    /// Form of the item (feed version); needed when it has several
+    #[arg(long, value_name = "VERSION")]
     feed: Option<String>,
-    /// Encoding, when it cannot be found out
+    /// Encoding of text, utf-8 or gb18030; needed only when the server cannot find it out
     #[arg(long)]
     encoding: Option<String>,
     /// Columns to leave out, separated by commas
-    #[arg(long)]
+    #[arg(long, value_name = "COLUMNS")]
     ignore: Option<String>,
-    /// Verdicts only, nothing is stored
+    /// Get the verdicts and store nothing
     #[arg(long)]
     dry_run: bool,
-    /// Server
+    /// Address of the server
     #[arg(long, default_value = "http://127.0.0.1:8080", env = "CREDENCE_URL")]
     url: String,
     /// API key; better in the environment than on the command line, where others can read it
     #[arg(long, env = "CREDENCE_KEY", hide_env_values = true)]
     key: String,
+    /// How long a server that stopped answering is asked again once it has the file; 0 gives up at once
+    #[arg(long, value_name = "SECONDS", default_value_t = PATIENCE_SECONDS)]
+    patience: u64,
 }
 
-/// How often the server is asked how far a load has come.
-const POLL: Duration = Duration::from_millis(300);
 /// Exit code when some rows were refused.
 const SOME_REFUSED: u8 = 3;
+/// So many refused rows are printed; all of them are in the files.
+const ROWS_SHOWN_MAX: usize = 20;
 
-/// A connection to a server.
-pub struct Client {
-    agent: ureq::Agent,
-    url: String,
-    key: String,
+pub(super) fn run(console: Console, push: &Push) -> Result<ExitCode, Failure> {
+    let (file, size) = open(&push.file)?;
+    let client = Client::new(&push.url, &push.key);
+    // Before the first byte: a server that refuses a large upload half-way hangs up, and its reason is lost.
+    client.me().map_err(|failure| {
+        let of_key = failure.code() == "token_refused";
+        if of_key { failure.with("hint", "the API key is taken from --key or CREDENCE_KEY") } else { failure }
+    })?;
+    let received = send(console, &client, push, file, size)?;
+    if push.dry_run { tried(console, push, received) } else { follow(console, &client, push, &received) }
 }
 
-impl Client {
-    /// A client with an API key or access token.
-    pub fn new(url: &str, key: &str) -> Self {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-        Self { agent: config.into(), url: url.trim_end_matches('/').to_owned(), key: key.to_owned() }
-    }
-
-    fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Value, String> {
-        let status = response.status();
-        let body: Value = response.body_mut().read_json().map_err(|e| format!("HTTP {status}: {e}"))?;
-        if status.is_success() {
-            return Ok(body);
-        }
-        let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let en = body.pointer("/messages/en").and_then(Value::as_str).unwrap_or_default();
-        let known = ["type", "code", "status", "title", "messages", "request_id"];
-        let details: String = body
-            .as_object()
-            .into_iter()
-            .flatten()
-            .filter(|(key, _)| !known.contains(&key.as_str()))
-            .map(|(key, value)| format!("\n  {key}: {value}"))
-            .collect();
-        Err(format!("[{}] {}\n  {en}{details}", text("code"), text("title")))
-    }
-
-    /// Uploads a file.
-    pub fn submit(&self, query: &[(&str, &str)], body: impl std::io::Read, size: u64) -> Result<Value, String> {
-        let mut body = body;
-        let response = self
-            .agent
-            .post(format!("{}/v1/batches", self.url))
-            .query_pairs(query.iter().copied())
-            .header("Authorization", format!("Bearer {}", self.key))
-            .header("Content-Type", "application/octet-stream")
-            .header("Content-Length", size.to_string())
-            .send(ureq::SendBody::from_reader(&mut body))
-            .map_err(|e| format!("{}: {e}", self.url))?;
-        Self::read(response)
-    }
-
-    /// A batch.
-    pub fn batch(&self, id: &str) -> Result<Value, String> {
-        let request = self.agent.get(format!("{}/v1/batches/{id}", self.url)).header("Authorization", format!("Bearer {}", self.key));
-        Self::read(request.call().map_err(|e| format!("{}: {e}", self.url))?)
-    }
-
-    /// Waits until no file of the batch is loading; `seen` is shown each state on the way.
-    pub fn wait(&self, id: &str, seen: &mut dyn FnMut(&Value)) -> Result<Value, String> {
-        loop {
-            let batch = self.batch(id)?;
-            seen(&batch);
-            let open = |file: &Value| matches!(file.get("state").and_then(Value::as_str), Some("queued" | "loading"));
-            if !batch.get("files").and_then(Value::as_array).is_some_and(|files| files.iter().any(open)) {
-                return Ok(batch);
-            }
-            std::thread::sleep(POLL);
-        }
-    }
-
-    fn rejects(&self, id: &str, to: &Path) -> Result<(), String> {
-        let url = format!("{}/v1/batches/{id}/rejects.xlsx", self.url);
-        let mut response = self.agent.get(url).header("Authorization", format!("Bearer {}", self.key)).call().map_err(|e| e.to_string())?;
-        let mut file = File::create(to).map_err(|e| format!("{}: {e}", to.display()))?;
-        std::io::copy(&mut response.body_mut().as_reader(), &mut file).map_err(|e| e.to_string())?;
-        Ok(())
-    }
+fn open(path: &Path) -> Result<(File, u64), Failure> {
+    let unreadable = |e: &dyn std::fmt::Display| Failure::new("file_unreadable", format!("{}: {e}", path.display()));
+    let file = File::open(path).map_err(|e| unreadable(&e))?;
+    let about = file.metadata().map_err(|e| unreadable(&e))?;
+    if about.is_file() { Ok((file, about.len())) } else { Err(unreadable(&"not a file; its size has to be known before it is sent")) }
 }
 
-fn bar(total: u64, template: &str, quiet: bool) -> ProgressBar {
-    if quiet {
+fn bar(console: Console, total: u64, template: &str) -> ProgressBar {
+    if console.json {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(total);
@@ -128,10 +89,7 @@ fn bar(total: u64, template: &str, quiet: bool) -> ProgressBar {
     bar
 }
 
-pub(super) fn run(context: &Context, push: &Push) -> Result<ExitCode, String> {
-    let client = Client::new(&push.url, &push.key);
-    let file = File::open(&push.file).map_err(|e| format!("{}: {e}", push.file.display()))?;
-    let size = file.metadata().map_err(|e| e.to_string())?.len();
+fn send(console: Console, client: &Client, push: &Push, file: File, size: u64) -> Result<Value, Failure> {
     let name = push.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let mut query = vec![("item", push.item.as_str()), ("file_name", name.as_str())];
     query.extend(push.feed.as_deref().map(|feed| ("feed", feed)));
@@ -140,48 +98,102 @@ pub(super) fn run(context: &Context, push: &Push) -> Result<ExitCode, String> {
     if push.dry_run {
         query.push(("dry_run", "true"));
     }
-    let sending = bar(size, "sending {bar:30} {bytes}/{total_bytes} {bytes_per_sec}", context.json);
-    let received = client.submit(&query, sending.wrap_read(file), size)?;
+    let sending = bar(console, size, "sending {bar:30} {bytes}/{total_bytes} {bytes_per_sec}");
+    let received = client.submit(&query, sending.wrap_read(file), size);
     sending.finish_and_clear();
-    if push.dry_run {
-        context.print(&received, || format!("dry run, nothing stored: {}", summary(received.get("counts").unwrap_or(&Value::Null))));
-        return Ok(code(received.pointer("/counts/refused").and_then(Value::as_i64).unwrap_or(0)));
-    }
-    let id = received.pointer("/batch/id").and_then(Value::as_str).ok_or("the server's answer has no batch")?.to_owned();
-    let loading = bar(0, "loading {bar:30} {human_pos}/{human_len} rows {per_sec} eta {eta}", context.json);
-    let batch = client.wait(&id, &mut |batch| {
-        let number = |key: &str| {
-            batch.pointer("/files").and_then(Value::as_array).and_then(|f| f.last()).and_then(|f| f.get(key)).and_then(Value::as_u64)
-        };
-        if let Some(total) = number("rows_total") {
-            loading.set_length(total);
-            loading.set_position(number("rows_done").unwrap_or(0));
+    received.map_err(|failure| {
+        if failure.is_passing() {
+            failure.with("hint", "push the same file again: a server that has it already recognises it, and nothing is stored twice")
+        } else {
+            failure
         }
-    })?;
-    loading.finish_and_clear();
+    })
+}
 
-    let last = batch.get("files").and_then(Value::as_array).and_then(|files| files.last()).cloned().unwrap_or_default();
-    if let Some(problem) = last.get("problem").filter(|p| !p.is_null()) {
-        return Err(format!("the file was refused as a whole: {problem}"));
+/// Tells what a dry run found.
+fn tried(console: Console, push: &Push, mut received: Value) -> Result<ExitCode, Failure> {
+    let counts = received.get("counts").cloned().unwrap_or_default();
+    let refused = number(&counts, "refused");
+    let rows = refused_rows(&received);
+    let report = if rows.is_empty() { None } else { Some(beside(&push.file, "dry-run.csv")) };
+    if let Some(path) = &report {
+        write_report(path, &rows)?;
     }
-    let in_quarantine = batch.get("in_quarantine").and_then(Value::as_i64).unwrap_or(0);
-    let mut rejects = None;
-    if in_quarantine > 0 {
-        let path = beside(&push.file);
-        client.rejects(&id, &path)?;
-        rejects = Some(path);
+    if let Some(object) = received.as_object_mut() {
+        object.insert("report".to_owned(), report.as_deref().map(shown).into());
     }
+    console.print(&received, || {
+        let mut text = format!("dry run, nothing stored: {}{}", summary(&counts), reasons(&rows, refused));
+        if let Some(path) = &report {
+            let held = count(&rows);
+            let which = if held < refused {
+                format!("the first {} of {} refused rows", HumanCount(held), HumanCount(refused))
+            } else {
+                "all refused rows".to_owned()
+            };
+            text.push_str(&format!("\n{which} with their reasons: {}", path.display()));
+        }
+        text
+    });
+    Ok(code(refused))
+}
+
+/// Waits for the verdicts and fetches what was refused.
+fn follow(console: Console, client: &Client, push: &Push, received: &Value) -> Result<ExitCode, Failure> {
+    let no_batch = || Failure::new("bad_answer", "the server's answer to the upload names no batch; check that it is a Credence server");
+    let id = received.pointer("/batch/id").and_then(Value::as_str).ok_or_else(no_batch)?;
+    let patience = Duration::from_secs(push.patience);
+    let loading = bar(console, 0, "loading {bar:30} {human_pos}/{human_len} rows {per_sec} eta {eta}");
+    let mut away = |why: &Failure, pause: Duration| {
+        let seconds = pause.as_secs_f64();
+        loading.suspend(|| console.note(&format!("no answer, asking again in {seconds:.1} s ({})", why.message())));
+    };
+    let batch = client.follow(id, patience, &mut |news| match news {
+        News::Away { why, pause } => away(why, pause),
+        News::State(batch) => {
+            let file = last_file(batch);
+            if let Some(total) = file.and_then(|f| f.get("rows_total")).and_then(Value::as_u64) {
+                loading.set_length(total);
+                loading.set_position(file.map_or(0, |f| number(f, "rows_done")));
+            }
+        }
+    });
+    loading.finish_and_clear();
+    let batch = batch.map_err(|failure| {
+        let failure = failure.amid("the server has the file, but what became of it is not known");
+        failure.with("batch", id).with("hint", "push the same file again to ask for it")
+    })?;
+
     let same = received.get("same_file") == Some(&Value::Bool(true));
-    let output = json!({ "batch": batch, "same_file": same, "rejects": rejects });
-    context.print(&output, || {
-        let mut text = format!("batch {id}: {}", summary(batch.get("counts").unwrap_or(&Value::Null)));
+    // A file that is recognised was not refused as a whole; a later file of its batch may have been.
+    let problem = last_file(&batch).and_then(|f| f.get("problem")).filter(|p| !same && !p.is_null());
+    if let Some(problem) = problem {
+        let failure = Failure::answered(&push.url, 422, problem.to_string().as_bytes());
+        return Err(failure.amid("the file was refused as a whole").with("batch", id));
+    }
+    let counts = batch.get("counts").cloned().unwrap_or_default();
+    let in_quarantine = number(&batch, "in_quarantine");
+    let rejects = if in_quarantine > 0 { Some(beside(&push.file, "rejects.xlsx")) } else { None };
+    if let Some(path) = &rejects {
+        let fetched = patiently(patience, &mut away, &mut || client.rejects(id));
+        fetched.and_then(|workbook| write_rejects(path, &workbook)).map_err(|failure| {
+            let what = format!("the batch is loaded ({}), but the file of its refused rows could not be fetched", summary(&counts));
+            failure.amid(&what).with("batch", id).with("hint", "push the same file again: it is recognised, and the rows are fetched")
+        })?;
+    }
+    let rows = refused_rows(received);
+    let path = rejects.as_deref().map(shown);
+    let output = json!({ "batch": batch, "same_file": same, "rows": received.get("rows"), "rejects": path });
+    console.print(&output, || {
+        let mut text = format!("batch {id}: {}", summary(&counts));
         if same {
             text.push_str("\nthis very file had been received before; nothing was done");
         }
+        text.push_str(&reasons(&rows, count(&rows)));
         if let Some(path) = &rejects {
             text.push_str(&format!(
-                "\n{} refused rows with their reasons: {}\ncorrect them there and push that file again",
-                HumanCount(in_quarantine.unsigned_abs()),
+                "\n{} refused rows with their reasons: {}\ncorrect them there and push that file with the same options",
+                HumanCount(in_quarantine),
                 path.display()
             ));
         }
@@ -190,17 +202,97 @@ pub(super) fn run(context: &Context, push: &Push) -> Result<ExitCode, String> {
     Ok(code(in_quarantine))
 }
 
-fn code(refused: i64) -> ExitCode {
+fn last_file(batch: &Value) -> Option<&Value> {
+    batch.get("files").and_then(Value::as_array).and_then(|files| files.last())
+}
+
+fn number(of: &Value, key: &str) -> u64 {
+    of.get(key).and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn count(rows: &[RowVerdict]) -> u64 {
+    u64::try_from(rows.len()).unwrap_or(u64::MAX)
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn code(refused: u64) -> ExitCode {
     if refused > 0 { ExitCode::from(SOME_REFUSED) } else { ExitCode::SUCCESS }
 }
 
-fn beside(input: &Path) -> PathBuf {
+/// A path beside the input, named after it.
+fn beside(input: &Path, ending: &str) -> PathBuf {
     let stem = input.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-    input.with_file_name(format!("{stem}.rejects.xlsx"))
+    input.with_file_name(format!("{stem}.{ending}"))
+}
+
+/// Writes the file of refused rows, whole or not at all. Somebody may have begun to correct the one of an earlier push: it is moved aside,
+/// never overwritten unseen.
+fn write_rejects(path: &Path, workbook: &[u8]) -> Result<(), Failure> {
+    let (part, previous) = (path.with_extension("part"), path.with_extension("previous.xlsx"));
+    let aside = || match std::fs::rename(path, &previous) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    };
+    let written = std::fs::write(&part, workbook).and_then(|()| aside()).and_then(|()| std::fs::rename(&part, path));
+    written.map_err(|e| {
+        let _ = std::fs::remove_file(&part);
+        Failure::new("file_unwritable", format!("{}: {e}", path.display()))
+    })
+}
+
+/// The refused rows an answer tells of; a large file's answer tells of none, and a very bad one's of the first thousand.
+fn refused_rows(received: &Value) -> Vec<RowVerdict> {
+    let rows = received.get("rows").and_then(Value::as_array).into_iter().flatten();
+    rows.filter_map(|row| RowVerdict::deserialize(row).ok()).filter(|row| row.verdict == Verdict::Refused).collect()
+}
+
+/// What refuses a row; its warnings do not matter then.
+fn errors(row: &RowVerdict) -> impl Iterator<Item = &Issue> {
+    row.issues.iter().filter(|issue| issue.severity == Severity::Error)
+}
+
+/// The first refused rows in words, and how many more there are.
+fn reasons(rows: &[RowVerdict], refused: u64) -> String {
+    let mut text = String::new();
+    if rows.is_empty() {
+        return text;
+    }
+    text.push_str("\nrefused (rows are counted without the header):");
+    for row in rows.iter().take(ROWS_SHOWN_MAX) {
+        for issue in errors(row) {
+            let field = if issue.field_name.is_empty() { &issue.field } else { &issue.field_name };
+            let colon = if field.is_empty() { "" } else { "：" };
+            text.push_str(&format!("\n  row {}: [{}] {field}{colon}{} / {}", row.row, issue.rule, issue.message_zh, issue.message_en));
+        }
+    }
+    let more = refused.saturating_sub(count(rows.get(..ROWS_SHOWN_MAX).unwrap_or(rows)));
+    if more > 0 {
+        text.push_str(&format!("\n  and {} more rows", HumanCount(more)));
+    }
+    text
+}
+
+/// Writes the reasons of refused rows as a table, one reason a line, with a byte order mark for spreadsheet programs.
+fn write_report(path: &Path, rows: &[RowVerdict]) -> Result<(), Failure> {
+    let unwritable = |e: &dyn std::fmt::Display| Failure::new("file_unwritable", format!("{}: {e}", path.display()));
+    let mut writer = csv::Writer::from_writer(vec![0xEF, 0xBB, 0xBF]);
+    writer.write_record(["row", "field", "field_name", "rule", "message", "message_en"]).map_err(|e| unwritable(&e))?;
+    for row in rows {
+        let number = row.row.to_string();
+        for issue in errors(row) {
+            let record = [&number, &issue.field, &issue.field_name, &issue.rule, &issue.message_zh, &issue.message_en];
+            writer.write_record(record).map_err(|e| unwritable(&e))?;
+        }
+    }
+    let bytes = writer.into_inner().map_err(|e| unwritable(&e))?;
+    std::fs::write(path, bytes).map_err(|e| unwritable(&e))
 }
 
 fn summary(counts: &Value) -> String {
-    let n = |key: &str| HumanCount(counts.get(key).and_then(Value::as_u64).unwrap_or(0));
+    let n = |key: &str| HumanCount(number(counts, key));
     format!(
         "{} accepted, {} accepted with warnings, {} unchanged, {} new versions, {} refused ({} unmatched, {} late)",
         n("accepted"),
@@ -211,4 +303,51 @@ fn summary(counts: &Value) -> String {
         n("unmatched"),
         n("late")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(row: u64) -> RowVerdict {
+        let issue = |severity, rule: &str| Issue {
+            field: "USCC".into(),
+            field_name: "统一社会信用代码".into(),
+            rule: rule.into(),
+            severity,
+            value: String::new(),
+            message_zh: "不是代码, \"x\"".into(),
+            message_en: "no code".into(),
+        };
+        let issues = vec![issue(Severity::Warning, "odd"), issue(Severity::Error, "uscc_length")];
+        RowVerdict { row, verdict: Verdict::Refused, issues }
+    }
+
+    #[test]
+    fn twenty_rows_are_shown_and_the_others_counted() {
+        let rows: Vec<RowVerdict> = (1..=25).map(refused).collect();
+        let text = reasons(&rows, 1_200);
+        assert_eq!(text.matches("[uscc_length] 统一社会信用代码：").count(), 20);
+        assert!(text.ends_with("and 1,180 more rows") && !text.contains("odd"), "{text}");
+        assert_eq!(reasons(&[], 0), "");
+    }
+
+    #[test]
+    fn the_report_is_a_table_that_reads_back() {
+        let path = std::env::temp_dir().join(format!("credence-report-{}.csv", std::process::id()));
+        write_report(&path, &[refused(3)]).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap());
+        let lines: Vec<Vec<String>> = reader.records().map(|r| r.unwrap().iter().map(str::to_owned).collect()).collect();
+        assert_eq!(lines[0], ["row", "field", "field_name", "rule", "message", "message_en"]);
+        assert_eq!(lines[1..], [["3", "USCC", "统一社会信用代码", "uscc_length", "不是代码, \"x\"", "no code"]]);
+    }
+
+    #[test]
+    fn files_are_named_after_the_input() {
+        assert_eq!(beside(Path::new("a/honours.csv"), "rejects.xlsx"), Path::new("a/honours.rejects.xlsx"));
+        assert_eq!(beside(Path::new("rows"), "dry-run.csv"), Path::new("rows.dry-run.csv"));
+        assert_eq!(Path::new("a/x.rejects.xlsx").with_extension("previous.xlsx"), Path::new("a/x.rejects.previous.xlsx"));
+    }
 }

@@ -1,9 +1,9 @@
 //! `credence serve` and `credence migrate`.
 
-use super::Context;
 use super::config::apply_shipped;
+use super::{Context, Failure};
 use crate::app::App;
-use crate::environment::{Environment, describe};
+use crate::environment::Environment;
 use crate::server;
 use clap::{Args, ValueEnum};
 use credence_core::clock::SystemClock;
@@ -18,7 +18,7 @@ pub(super) struct Serve {
     /// What this process does
     #[arg(long, value_enum, default_value = "all")]
     role: Role,
-    /// Address and port, over the settings
+    /// Address and port to listen on, instead of those of the settings
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
 }
@@ -34,16 +34,16 @@ enum Role {
 }
 
 /// Brings a private database up to date, and makes sure that there is a configuration.
-pub(super) async fn prepare(env: Environment) -> Result<(Environment, App), String> {
+pub(super) async fn prepare(env: Environment) -> Result<(Environment, App), Failure> {
     env.ensure_schema().await?;
     if env.cluster.is_some() {
         apply_shipped(&env).await?;
     }
-    let app = App::assemble(&env, Arc::new(SystemClock)).await.map_err(|e| describe(&e))?;
+    let app = App::assemble(&env, Arc::new(SystemClock)).await?;
     Ok((env, app))
 }
 
-pub(super) async fn run(context: &Context, command: Serve) -> Result<ExitCode, String> {
+pub(super) async fn run(context: &Context, command: Serve) -> Result<ExitCode, Failure> {
     let address = command.listen.clone().unwrap_or_else(|| context.settings.server.listen.clone());
     // The port first: a mistake there should not cost the start of a database.
     let listener = if command.role == Role::Work { None } else { Some(bind(&address)?) };
@@ -73,13 +73,15 @@ pub(super) async fn run(context: &Context, command: Serve) -> Result<ExitCode, S
 }
 
 /// Binds a listener with a message that helps.
-pub(super) fn bind(address: &str) -> Result<TcpListener, String> {
-    TcpListener::bind(address).map_err(|e| format!("cannot listen on {address}: {e}; choose another with --listen or [server] listen"))
+pub(super) fn bind(address: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).map_err(|e| {
+        Failure::new("cannot_listen", format!("cannot listen on {address}: {e}; choose another with --listen or [server] listen"))
+    })
 }
 
-pub(super) async fn migrate(context: &Context) -> Result<ExitCode, String> {
+pub(super) async fn migrate(context: &Context) -> Result<ExitCode, Failure> {
     let mut env = context.open().await?;
-    let applied = credence_db::migrate(env.db.url()).await.map_err(|e| describe(&e))?;
+    let applied = credence_db::migrate(env.db.url()).await?;
     context.print(&json!({ "applied": applied }), || if applied.is_empty() { "nothing to do".to_owned() } else { applied.join("\n") });
     env.close();
     Ok(ExitCode::SUCCESS)

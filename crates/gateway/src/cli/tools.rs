@@ -1,8 +1,8 @@
-//! The two small tools that need no database.
+//! The two small tools that need neither a database nor settings.
 
-use super::Context;
+use super::{Console, Failure};
 use crate::shipped::Files;
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 use clap::Subcommand;
 use credence_catalog::Document;
 use credence_core::clock::{Clock, SystemClock};
@@ -12,7 +12,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
-/// Codes.
+/// The most working days that are counted: about four hundred years.
+const WORKING_DAYS_MAX: i64 = 100_000;
+/// So many years without a calendar are named; the rest is counted.
+const YEARS_NAMED_MAX: usize = 3;
+
 #[derive(Subcommand)]
 pub(super) enum Code {
     /// Check codes: exit 0 when all are valid (warnings are printed), 1 when one is refused
@@ -23,14 +27,16 @@ pub(super) enum Code {
     },
 }
 
-/// The calendar.
 #[derive(Subcommand)]
 pub(super) enum Calendar {
     /// Print the N-th working day after DATE, which itself is not counted
+    ///
+    /// Prints nothing but the date. Years whose calendar is not published are counted Monday to Friday, and standard error says so.
     Add {
         /// Day, YYYY-MM-DD
         date: NaiveDate,
-        /// How many working days
+        /// How many working days, 0 to 100000
+        #[arg(value_parser = clap::value_parser!(u32).range(0..=WORKING_DAYS_MAX))]
         n: u32,
     },
 }
@@ -44,7 +50,7 @@ fn rulebook() -> Rulebook {
     )
 }
 
-pub(super) fn code(context: &Context, command: &Code) -> ExitCode {
+pub(super) fn code(console: Console, command: &Code) -> ExitCode {
     let Code::Check { codes } = command;
     let (book, today) = (rulebook(), SystemClock.today());
     let areas = book.rule("id.uscc.areas", today).and_then(|r| r.value.as_array());
@@ -56,25 +62,32 @@ pub(super) fn code(context: &Context, command: &Code) -> ExitCode {
             .and_then(|(n, _)| usize::try_from(n).ok())
             .unwrap_or(1),
     };
-    let mut all_valid = true;
-    for raw in codes {
-        let (value, text) = check(raw, &rules);
-        all_valid &= value.get("valid") == Some(&Value::Bool(true));
-        context.print(&value, || text);
-    }
-    if all_valid { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let (values, texts): (Vec<Value>, Vec<String>) = codes.iter().map(|raw| check(raw, &rules)).unzip();
+    console.print(&values, || texts.join("\n"));
+    if values.iter().all(|v| v.get("valid") == Some(&Value::Bool(true))) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn check(raw: &str, rules: &UsccRules) -> (Value, String) {
+    let refused = |rule: &str, zh: String, en: String| {
+        let text = format!("{raw}: refused [{rule}] {zh} / {en}");
+        (json!({ "input": raw, "valid": false, "rule": rule, "message_zh": zh, "message_en": en }), text)
+    };
     match Uscc::parse(raw, rules) {
-        Err(error) => {
-            let value = json!({ "input": raw, "valid": false, "rule": error.code(), "message_zh": error.zh(), "message_en": error.en() });
-            (value, format!("{raw}: refused [{}] {} / {}", error.code(), error.zh(), error.en()))
-        }
+        Err(error) => refused(error.code(), error.zh(), error.en()),
         Ok((code, warnings)) if rules.quarantine_if_warnings > 0 && warnings.len() >= rules.quarantine_if_warnings => {
-            let list: Vec<&str> = warnings.iter().map(|w| w.code()).collect();
-            let value = json!({ "input": raw, "code": code.as_str(), "valid": false, "rule": "uscc_doubtful", "warnings": list });
-            (value, format!("{raw}: refused [uscc_doubtful] {} things are odd about it: {}", list.len(), list.join(", ")))
+            let zh: Vec<&str> = warnings.iter().map(|w| w.zh()).collect();
+            let en: Vec<&str> = warnings.iter().map(|w| w.en()).collect();
+            let (mut value, text) = refused(
+                "uscc_doubtful",
+                format!("有{}处可疑，不像真实代码：{}", zh.len(), zh.join("；")),
+                format!("{} things are odd about it, so it looks made up: {}", en.len(), en.join("; ")),
+            );
+            if let Some(object) = value.as_object_mut() {
+                let list: Vec<&str> = warnings.iter().map(|w| w.code()).collect();
+                object.insert("code".to_owned(), code.as_str().into());
+                object.insert("warnings".to_owned(), list.into());
+            }
+            (value, text)
         }
         Ok((code, warnings)) => {
             let authority =
@@ -91,20 +104,30 @@ fn check(raw: &str, rules: &UsccRules) -> (Value, String) {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a warning of a command")]
-pub(super) fn calendar(context: &Context, command: &Calendar) -> ExitCode {
+pub(super) fn calendar(console: Console, command: &Calendar) -> Result<ExitCode, Failure> {
     let Calendar::Add { date, n } = command;
-    match rulebook().calendar.add_working_days(*date, *n) {
-        Some(counted) => {
-            if counted.provisional {
-                eprintln!("credence: a year without a published calendar was counted Monday to Friday; count again once it is out");
-            }
-            context.print(&json!({ "date": counted.date, "provisional": counted.provisional }), || counted.date.to_string());
-            ExitCode::SUCCESS
-        }
-        None => {
-            eprintln!("credence: the count leaves the calendar of dates");
-            ExitCode::FAILURE
-        }
+    let calendar = rulebook().calendar;
+    let counted = calendar
+        .add_working_days(*date, *n)
+        .ok_or_else(|| Failure::new("date_out_of_range", "the count leaves the calendar of dates; begin with an earlier DATE"))?;
+    let mut missing = Vec::new();
+    if counted.provisional {
+        let first = date.succ_opt().unwrap_or(*date).year();
+        missing.extend((first..=counted.date.year()).filter(|year| !calendar.years().any(|known| known.year == *year)));
+        console.note(&format!(
+            "no calendar is published here for {}: counted Monday to Friday there, which is provisional; count again once it is out",
+            named(&missing)
+        ));
+    }
+    let value = json!({ "date": counted.date, "provisional": counted.provisional, "years_without_calendar": missing });
+    console.print(&value, || counted.date.to_string());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn named(years: &[i32]) -> String {
+    let list: Vec<String> = years.iter().take(YEARS_NAMED_MAX).map(i32::to_string).collect();
+    match years.len().saturating_sub(YEARS_NAMED_MAX) {
+        0 => list.join(", "),
+        more => format!("{} and {more} more years", list.join(", ")),
     }
 }
