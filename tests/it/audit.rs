@@ -25,7 +25,7 @@ fn rules(received: &Value, row: usize) -> Vec<&str> {
     received["rows"][row]["issues"].as_array().map(|l| l.iter().map(|i| i["rule"].as_str().unwrap()).collect()).unwrap_or_default()
 }
 
-fn undo(app: &TestApp, provider: &Caller, batch: &str) {
+fn undo(provider: &Caller, batch: &str) {
     assert_eq!(provider.post(&format!("/v1/batches/{batch}/undo"), &json!({ "reason": "误报" })).status, 202);
     provider.settled(batch);
     assert_eq!(provider.get(&format!("/v1/batches/{batch}")).ok()["state"], "undone");
@@ -57,15 +57,15 @@ fn batches_are_undone_in_any_order_and_leave_what_still_stands() {
     let provider = app.provider("lf-amr");
     let push = |table: Table| batch(&provider.push(ITEM, "v2", &table.csv()).ok());
     let (a, b) = (push(content(1, "甲")), push(content(1, "乙")));
-    undo(&app, &provider, &b);
+    undo(&provider, &b);
     assert_eq!(contents(&app, 1), ["甲"]);
-    undo(&app, &provider, &a);
+    undo(&provider, &a);
     assert_eq!(contents(&app, 1), Vec::<String>::new());
     // Oldest first: the newer stays, and when it goes the older does not come back.
     let (a, b) = (push(content(2, "甲")), push(content(2, "乙")));
-    undo(&app, &provider, &a);
+    undo(&provider, &a);
     assert_eq!(contents(&app, 2), ["乙"]);
-    undo(&app, &provider, &b);
+    undo(&provider, &b);
     assert_eq!(contents(&app, 2), Vec::<String>::new());
     // What its provider withdrew or corrected since is not brought back by undoing the batch it came with.
     push(content(3, "甲").and(content(4, "甲")));
@@ -80,7 +80,7 @@ fn batches_are_undone_in_any_order_and_leave_what_still_stands() {
     };
     provider.post(&format!("{}/withdraw", record(3)), &json!({ "reason": "决定已撤销" })).ok();
     provider.post(&format!("{}/correct", record(4)), &json!({ "fields": { "CF_NR": "丙" }, "reason": "更正" })).ok();
-    undo(&app, &provider, &b);
+    undo(&provider, &b);
     assert_eq!((contents(&app, 3), contents(&app, 4)), (Vec::new(), vec!["丙".to_owned()]));
 }
 
@@ -173,7 +173,7 @@ fn names_and_standing_follow_when_registration_data_is_undone_corrected_or_withd
         (&json!("廊坊错位有限公司"), &json!("吊销"), &json!("rename"))
     );
     app.at("2026-11-25T02:00:00Z");
-    undo(&app, &provider, &wrong);
+    undo(&provider, &wrong);
     let view = subject(1, "");
     assert_eq!((&view["name"], &view["standing"], &view["events"]), (&json!("廊坊甲有限公司"), &json!("存续"), &json!([])));
     assert_eq!(view["names"].as_array().unwrap().len(), 1);

@@ -1,6 +1,6 @@
 //! Killed at any moment, started again: every acknowledged row once. The real program, SIGKILL, its own private PostgreSQL.
 
-use crate::support::run;
+use crate::support::{TestApp, run};
 use credence_gateway::cli::Client;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
@@ -178,4 +178,71 @@ fn a_load_killed_twenty_times_ends_like_one_that_was_not() {
     }
     assert_eq!(expected.len(), got.len());
     server.kill();
+}
+
+/// A load asks the database about a chunk while the chunk before it is still being written. Whatever the one says about what the other touches,
+/// the outcome must be that of rows taken one after another: here every chunk holds what earlier ones just created, changed or renamed.
+#[test]
+fn small_chunks_that_touch_each_other_end_like_one_large_chunk() {
+    use crate::support::builders::{Table, penalty, registration};
+    let outcome = |chunk_rows: usize| {
+        let app = TestApp::with(|s| {
+            s.ingest.chunk_rows = chunk_rows;
+            s.ingest.sync_rows_max = 0;
+        });
+        let provider = app.provider("lf-amr");
+        let mut registered: Option<Table> = None;
+        let mut rows: Option<Table> = None;
+        let add = |to: &mut Option<Table>, table: Table| {
+            *to = Some(match to.take() {
+                Some(before) => before.and(table),
+                None => table,
+            });
+        };
+        for k in 0..120u32 {
+            // Ten subjects, each named anew every tenth row; and ten statements, each changed, kept or told under another name.
+            add(&mut registered, registration(k % 10, &format!("廊坊第{}次改名有限公司", k / 20)));
+            let name = if k % 7 == 0 {
+                "从未用过的名称有限公司".to_owned()
+            } else {
+                format!("廊坊第{}次改名有限公司", k % 6)
+            };
+            add(&mut rows, penalty(k % 10).set(0, "处罚内容", &format!("内容{}", k / 15)).set(0, "行政相对人名称", &name));
+            add(&mut rows, penalty(100 + k / 3).set(0, "处罚内容", &format!("新主体{}", k % 2)));
+            add(&mut rows, penalty(200 + k / 5));
+        }
+        let push = |item: &str, feed: &str, table: Table| {
+            let received = provider.push(item, feed, &table.csv()).ok();
+            let id = received["batch"]["id"].as_str().unwrap().to_owned();
+            let batch = provider.settled(&id);
+            let verdicts: Vec<(i64, i64, String)> = app
+                .sql(&format!("SELECT c.first_row, length(c.verdicts)::bigint, encode(c.verdicts, 'escape') FROM batch_chunks c JOIN batch_files f ON f.id = c.file_id WHERE f.batch_id = '{id}' ORDER BY 1"))
+                .iter()
+                .map(|r| (r.get(0), r.get(1), r.get(2)))
+                .collect();
+            let letters: String = verdicts.into_iter().map(|(.., v)| v).collect();
+            (letters, batch["counts"].clone())
+        };
+        let told = [push("registration", "v1", registered.unwrap()), push("administrative_penalty_organisation", "v2", rows.unwrap())];
+        let present: Vec<(String, i64)> = app
+            .sql(
+                "SELECT v.data::text || coalesce((SELECT string_agg(i->>'rule', ',') FROM jsonb_array_elements(v.warnings) i), ''),
+                        (SELECT count(*) FROM record_versions o WHERE o.record_id = v.record_id)
+                   FROM record_versions v WHERE v.known_to IS NULL ORDER BY 1",
+            )
+            .iter()
+            .map(|r| (r.get(0), r.get(1)))
+            .collect();
+        let names: Vec<(String, String, bool)> = app
+            .sql("SELECT i.value, n.name, n.valid_to IS NULL FROM subject_names n JOIN subject_identifiers i USING (subject_id) WHERE n.known_to IS NULL ORDER BY 1, 2, 3")
+            .iter()
+            .map(|r| (r.get(0), r.get(1), r.get(2)))
+            .collect();
+        (told, present, names)
+    };
+    let whole = outcome(10_000);
+    assert!(whole.0[1].0.contains('v') && whole.0[1].0.contains('u') && whole.0[1].0.contains('w'), "{:?}", whole.0[1].0);
+    for chunk_rows in [1, 2, 7] {
+        assert_eq!(outcome(chunk_rows), whole, "{chunk_rows} rows a chunk");
+    }
 }

@@ -11,5 +11,5 @@ mod tx;
 
 pub use error::{DbResult, from_postgres};
 pub use migrate::{migrate, names, pending, revert_all};
-pub use pool::{Conn, Db};
+pub use pool::{Bulk, Conn, Db};
 pub use tx::{BulkTx, Tx};

@@ -1,5 +1,6 @@
 //! One chunk of rows, in one transaction: whose they are, what they say already, what becomes of each, and all of it written.
 
+use super::ahead::Ahead;
 use super::{Records, record_place, row_place};
 use crate::cell::Cell;
 use crate::check::{Checked, SoundRow, first_half};
@@ -78,6 +79,20 @@ fn issue(rule: &str, severity: Severity, value: &str, zh: impl Into<String>, en:
     }
 }
 
+/// What a chunk changed that a look before it could not see.
+pub(super) struct Touched {
+    /// Subject and business key of every new version.
+    pub keys: Vec<(Uuid, Uuid)>,
+    /// Subjects whose names changed.
+    pub registered: Vec<Uuid>,
+}
+
+/// A chunk that is written, though not committed.
+pub(super) struct Written {
+    pub verdicts: Verdicts,
+    pub touched: Touched,
+}
+
 pub(super) type Verdicts = Vec<(i64, Verdict, Vec<Issue>)>;
 
 /// What the rows of a chunk become.
@@ -93,19 +108,23 @@ struct Effects {
     in_chunk: HashMap<(Uuid, Uuid), usize>,
 }
 
-pub(super) async fn write_chunk(
-    records: &Records,
-    tx: &mut BulkTx<'_>,
-    file: &FileToLoad,
-    chunk: &Chunk,
-    item_version: i32,
-    actor: &Actor,
-    today: NaiveDate,
-) -> Result<Verdicts> {
+/// What all chunks of a load share.
+pub(super) struct Loading<'l> {
+    pub records: &'l Records,
+    pub file: &'l FileToLoad,
+    pub item_version: i32,
+    pub actor: &'l Actor,
+    pub today: NaiveDate,
+}
+
+/// Writes a chunk: every row's effect, its verdict, and the file's progress.
+pub(super) async fn write_chunk(loading: &Loading<'_>, tx: &mut BulkTx<'_>, chunk: &Chunk, mut ahead: Ahead) -> Result<Written> {
+    let &Loading { records, file, item_version, actor, today } = loading;
     let now = records.clock.now();
-    let refs: Vec<SubjectRef> =
-        chunk.rows.iter().filter_map(|r| if let Checked::Sound(row) = &r.checked { Some(row.subject.clone()) } else { None }).collect();
-    let mut resolutions = resolve(tx, &refs, records.configuration.get().auto_min_rule(today), &file.item, now).await?.into_iter();
+    let refs: Vec<&SubjectRef> =
+        chunk.rows.iter().filter_map(|r| if let Checked::Sound(row) = &r.checked { Some(&row.subject) } else { None }).collect();
+    let auto_min_rule = records.configuration.get().auto_min_rule(today);
+    let mut resolutions = resolve(tx, &refs, &ahead.seen, auto_min_rule, &file.item, now).await?.into_iter();
 
     // Pair each sound row with its subject, then look at all their present versions at once.
     let mut paired: Vec<(&Ready, Option<(&SoundRow, Resolution)>)> = chunk
@@ -137,7 +156,9 @@ pub(super) async fn write_chunk(
             if let Resolution::Found { subject_id, .. } = resolution { Some((*subject_id, row.statement.business_key)) } else { None }
         })
         .collect();
-    let present = bulk::present(tx, &keys).await?;
+    let unseen: Vec<(Uuid, Uuid)> = keys.into_iter().filter(|key| ahead.lacks(key)).collect();
+    let mut present = std::mem::take(&mut ahead.present);
+    present.extend(bulk::present(tx.raw(), &unseen).await?);
 
     let mut effects = Effects::default();
     let mut verdicts: Verdicts = Vec::with_capacity(chunk.rows.len());
@@ -175,7 +196,8 @@ pub(super) async fn write_chunk(
     bulk::progress(tx, file.id, chunk.first_row, &letters, &counts, now).await?;
     let detail = json!({ "round": file.round, "first_row": chunk.first_row, "rows": letters.len(), "counts": counts });
     record_bulk(tx, actor, Change::new("records.loaded", "batch", file.batch_id).with(detail), now).await?;
-    Ok(verdicts)
+    let touched = Touched { keys: effects.in_chunk.into_keys().collect(), registered: effects.registered.into_keys().collect() };
+    Ok(Written { verdicts, touched })
 }
 
 /// By what an unmatched row is known again.

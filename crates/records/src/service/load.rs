@@ -2,7 +2,8 @@
 //! moment, the next worker finds how far the file came and goes on after it; a row's effect and its verdict are there together or not at all.
 
 use super::Records;
-use super::chunk::{Chunk, Raw, Ready, write_chunk};
+use super::ahead::{Ahead, Recent, scout};
+use super::chunk::{Chunk, Loading, Raw, Ready, Written, write_chunk};
 use super::receive::Returned;
 use crate::check::{Checked, Checker};
 use crate::decode::{self, Encoding, Format, Shape};
@@ -20,13 +21,14 @@ use credence_core::problem::{Kind, Problem, Result};
 use credence_jobs::{Lease, Outcome};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 /// Times a chunk is taken again after a conflict with a parallel load.
 const CONFLICTS_MAX: usize = 20;
-/// Chunks that may wait between the checks and the database.
-const CHUNKS_AHEAD: usize = 2;
+/// Chunks that may wait for the look at the database, and as many after it for being written.
+const CHUNKS_AHEAD: usize = 1;
 
 /// What a load tells its caller about rows, in order of the file.
 pub(crate) type RowReport<'r> = &'r mut (dyn FnMut(i64, Verdict, Vec<Issue>) + Send);
@@ -117,20 +119,27 @@ pub(crate) async fn run_reporting(records: &Records, file_id: Uuid, lease: &Leas
     }
 
     let checker = Checker::new(basis, load.header.clone())?;
-    let (send, mut receive) = mpsc::channel(CHUNKS_AHEAD);
+    let (send, receive) = mpsc::channel(CHUNKS_AHEAD);
     let (rows_done, chunk_rows) = (file.rows_done, records.ingest.chunk_rows);
     let plan = load;
     let decoder = tokio::task::spawn_blocking(move || {
         let result = decode_chunks(&plan, checker, rows_done, chunk_rows, &mut |chunk| send.blocking_send(chunk).is_ok());
         (result, plan)
     });
+    let committed = Arc::new(AtomicU64::new(0));
+    let (hand_on, mut ready) = mpsc::channel(CHUNKS_AHEAD);
+    let auto_min_rule = records.configuration.get().auto_min_rule(today);
+    let scout = tokio::spawn(scout(records.db.bulk().await?, auto_min_rule, Arc::clone(&committed), receive, hand_on));
     let mut connection = records.db.bulk().await?;
-    while let Some(chunk) = receive.recv().await {
+    let mut recent = Recent::default();
+    let loading = Loading { records, file: &file, item_version, actor: &actor, today };
+    while let Some((chunk, mut ahead)) = ready.recv().await {
         if !lease.may_go_on() {
-            drop(receive);
+            drop(ready);
             let _ = decoder.await;
             return Ok(Outcome::Interrupted);
         }
+        recent.refresh(&mut ahead);
         let mut attempt = 0;
         loop {
             let mut tx = connection.begin().await?;
@@ -138,9 +147,10 @@ pub(crate) async fn run_reporting(records: &Records, file_id: Uuid, lease: &Leas
                 // Another worker took over; what it commits is not ours to do again.
                 return Ok(Outcome::Interrupted);
             }
-            match write_chunk(records, &mut tx, &file, &chunk, item_version, &actor, today).await {
-                Ok(verdicts) => {
+            match write_chunk(&loading, &mut tx, &chunk, std::mem::take(&mut ahead)).await {
+                Ok(Written { verdicts, touched }) => {
                     tx.commit().await?;
+                    recent.note(committed.fetch_add(1, Ordering::AcqRel), touched);
                     for (row, verdict, issues) in verdicts {
                         report(row, verdict, issues);
                     }
@@ -151,6 +161,7 @@ pub(crate) async fn run_reporting(records: &Records, file_id: Uuid, lease: &Leas
             }
         }
     }
+    scout.await.map_err(Problem::internal)??;
     let (decoded, _) = decoder.await.map_err(Problem::internal)?;
     if let Err(problem) = decoded {
         return match problem.of.kind {
@@ -286,13 +297,15 @@ pub(crate) async fn dry_run(records: &Records, load: Load, basis: crate::check::
     // The file and its batch exist only inside this transaction.
     store::bulk::pretend(&tx, &file, item_version, records.clock.now()).await?;
     let actor = Actor::system("dry run");
+    let loading = Loading { records, file: &file, item_version, actor: &actor, today };
     let mut counts = Counts::default();
     while let Some(chunk) = receive.recv().await {
         let mut attempt = 0;
         let verdicts = loop {
             bulk::savepoint(&tx, "SAVEPOINT chunk").await?;
-            match write_chunk(records, &mut tx, &file, &chunk, item_version, &actor, today).await {
-                Ok(verdicts) => break verdicts,
+            // Only this transaction knows what it wrote, so nothing is seen ahead of it.
+            match write_chunk(&loading, &mut tx, &chunk, Ahead::default()).await {
+                Ok(written) => break written.verdicts,
                 Err(problem) if bulk::is_conflict(&problem) && attempt < CONFLICTS_MAX => {
                     attempt += 1;
                     bulk::savepoint(&tx, "ROLLBACK TO SAVEPOINT chunk").await?;

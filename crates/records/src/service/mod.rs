@@ -1,6 +1,7 @@
 //! What can be done with records: receive a file, load it, give refused rows back, undo a batch, correct or withdraw a record, settle an
 //! unmatched row. One file a use case.
 
+mod ahead;
 mod chunk;
 pub mod load;
 pub mod receive;

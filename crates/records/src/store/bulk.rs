@@ -8,6 +8,7 @@ use credence_db::{BulkTx, from_postgres};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::pin::pin;
+use tokio_postgres::GenericClient;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
@@ -67,13 +68,15 @@ pub(crate) async fn claim(tx: &BulkTx<'_>, file: Uuid, expected_rows_done: i64) 
 }
 
 /// Present versions of the statements with these keys.
-pub(crate) async fn present(tx: &BulkTx<'_>, keys: &[(Uuid, Uuid)]) -> Result<HashMap<(Uuid, Uuid), Present>> {
+pub(crate) async fn present(client: &(impl GenericClient + Sync), keys: &[(Uuid, Uuid)]) -> Result<HashMap<(Uuid, Uuid), Present>> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
     let subjects: Vec<Uuid> = keys.iter().map(|(subject, _)| *subject).collect();
     let business: Vec<Uuid> = keys.iter().map(|(_, key)| *key).collect();
     // One look at the index for each key, whatever the planner believes of a table that grows while it is asked: LATERAL with OFFSET 0
     // leaves it no other way. Left free, it sorted the whole table for every chunk.
-    let statement = tx
-        .raw()
+    let statement = client
         .prepare(
             "SELECT v.*
                FROM unnest($1::uuid[], $2::uuid[]) AS k (subject_id, business_key) CROSS JOIN LATERAL (
@@ -82,7 +85,7 @@ pub(crate) async fn present(tx: &BulkTx<'_>, keys: &[(Uuid, Uuid)]) -> Result<Ha
         )
         .await
         .map_err(from_postgres)?;
-    let rows = tx.raw().query(&statement, &[&subjects, &business]).await.map_err(from_postgres)?;
+    let rows = client.query(&statement, &[&subjects, &business]).await.map_err(from_postgres)?;
     Ok(rows
         .into_iter()
         .map(|r| {

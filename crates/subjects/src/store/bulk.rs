@@ -9,7 +9,7 @@ use credence_core::problem::Result;
 use credence_db::{BulkTx, from_postgres};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use tokio_postgres::Row;
+use tokio_postgres::{GenericClient, Row};
 use uuid::Uuid;
 
 /// A key under which a subject is found.
@@ -19,23 +19,76 @@ enum Lookup {
     Sealed(&'static str, [u8; 32]),
 }
 
+/// What a look at the database said about the subjects of some rows.
+#[derive(Default)]
+pub struct Seen {
+    found: HashMap<Lookup, Uuid>,
+    names: NamesOf,
+}
+
+impl Seen {
+    /// The subject of a row, where one was found.
+    pub fn subject(&self, of: &SubjectRef) -> Option<Uuid> {
+        lookups(of).iter().find_map(|key| self.found.get(key)).copied()
+    }
+
+    /// Whether the subject was there when the database was looked at.
+    pub fn knows(&self, subject: Uuid) -> bool {
+        self.names.contains_key(&subject)
+    }
+
+    /// Forgets the names of a subject: they changed since.
+    pub fn forget_names(&mut self, subject: Uuid) {
+        self.names.remove(&subject);
+    }
+}
+
+/// Under what a row's subject is looked for, strongest first.
+fn lookups(of: &SubjectRef) -> Vec<Lookup> {
+    match &of.identifier {
+        Identified::Uscc(code) => vec![Lookup::Clear("uscc", code.clone())],
+        Identified::Person { scheme, index, .. } => vec![Lookup::Sealed(scheme, *index)],
+        Identified::Weak => of.others.iter().map(|(scheme, value)| Lookup::Clear(scheme, value.clone())).collect(),
+    }
+}
+
+/// Looks for the subjects of rows and their names, before or inside the transaction that writes the rows.
+pub async fn look(client: &(impl GenericClient + Sync), refs: &[&SubjectRef], auto_min_rule: u32) -> Result<Seen> {
+    let mut seen = Seen::default();
+    find(client, refs, auto_min_rule, &mut seen.found).await?;
+    seen.names = names(client, seen.found.values().copied()).await?;
+    Ok(seen)
+}
+
+async fn find(
+    client: &(impl GenericClient + Sync),
+    refs: &[&SubjectRef],
+    auto_min_rule: u32,
+    found: &mut HashMap<Lookup, Uuid>,
+) -> Result<()> {
+    let codes: Vec<&str> =
+        distinct(refs.iter().filter_map(|r| if let Identified::Uscc(code) = &r.identifier { Some(code.as_str()) } else { None }));
+    find_codes(client, &codes, found).await?;
+    find_persons(client, refs, found).await?;
+    if auto_min_rule >= 2 && refs.iter().any(|r| r.identifier == Identified::Weak) {
+        find_weak(client, refs, auto_min_rule, found).await?;
+    }
+    Ok(())
+}
+
 /// Finds the subject of every row and makes provisional ones for valid identifiers never seen before. The order of the answer is that of
-/// `refs`.
+/// `refs`. What was seen before the transaction began is believed; what was not found then is looked for again.
 pub async fn resolve(
     tx: &BulkTx<'_>,
-    refs: &[SubjectRef],
+    refs: &[&SubjectRef],
+    seen: &Seen,
     auto_min_rule: u32,
     source: &str,
     now: DateTime<Utc>,
 ) -> Result<Vec<Resolution>> {
-    let mut found: HashMap<Lookup, Uuid> = HashMap::new();
-    let codes: Vec<&str> =
-        distinct(refs.iter().filter_map(|r| if let Identified::Uscc(code) = &r.identifier { Some(code.as_str()) } else { None }));
-    find_codes(tx, &codes, &mut found).await?;
-    find_persons(tx, refs, &mut found).await?;
-    if auto_min_rule >= 2 && refs.iter().any(|r| r.identifier == Identified::Weak) {
-        find_weak(tx, refs, auto_min_rule, &mut found).await?;
-    }
+    let missing: Vec<&SubjectRef> = refs.iter().filter(|r| seen.subject(r).is_none()).copied().collect();
+    let mut later = Seen::default();
+    find(tx.raw(), &missing, auto_min_rule, &mut later.found).await?;
 
     // New subjects, in the order of their identifiers so that two loads that meet cannot lock each other out.
     let mut new: BTreeMap<Lookup, (Uuid, &SubjectRef)> = BTreeMap::new();
@@ -45,31 +98,26 @@ pub async fn resolve(
             Identified::Person { scheme, index, .. } => Lookup::Sealed(scheme, *index),
             Identified::Weak => continue,
         };
-        if !found.contains_key(&key) {
+        if !seen.found.contains_key(&key) && !later.found.contains_key(&key) {
             new.entry(key).or_insert_with(|| (Uuid::now_v7(), r));
         }
     }
-    let created: HashMap<Lookup, Uuid> = if new.is_empty() { HashMap::new() } else { create(tx, &new, source, now).await? };
-    let names = names(tx, found.values().copied(), created.values().copied()).await?;
+    if !new.is_empty() {
+        later.found.extend(create(tx, &new, source, now).await?);
+    }
+    let unnamed = seen.found.values().chain(later.found.values()).filter(|id| !seen.names.contains_key(id)).copied();
+    later.names = names(tx.raw(), unnamed).await?;
 
     Ok(refs
         .iter()
-        .map(|r| {
-            let keys: Vec<Lookup> = match &r.identifier {
-                Identified::Uscc(code) => vec![Lookup::Clear("uscc", code.clone())],
-                Identified::Person { scheme, index, .. } => vec![Lookup::Sealed(scheme, *index)],
-                Identified::Weak => r.others.iter().map(|(scheme, value)| Lookup::Clear(scheme, value.clone())).collect(),
-            };
-            let hit = keys.iter().find_map(|key| found.get(key).or_else(|| created.get(key)).copied());
-            match hit {
-                None => Resolution::Unmatched,
-                Some(subject_id) => {
-                    let known = names.get(&subject_id);
-                    Resolution::Found {
-                        subject_id,
-                        provisional: known.is_some_and(|(provisional, _)| *provisional),
-                        names: known.map(|(_, names)| Arc::clone(names)).unwrap_or_default(),
-                    }
+        .map(|r| match seen.subject(r).or_else(|| later.subject(r)) {
+            None => Resolution::Unmatched,
+            Some(subject_id) => {
+                let known = seen.names.get(&subject_id).or_else(|| later.names.get(&subject_id));
+                Resolution::Found {
+                    subject_id,
+                    provisional: known.is_some_and(|(provisional, _)| *provisional),
+                    names: known.map(|(_, names)| Arc::clone(names)).unwrap_or_default(),
                 }
             }
         })
@@ -83,25 +131,25 @@ fn distinct<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     all
 }
 
-async fn query(tx: &BulkTx<'_>, sql: &str, params: &[&(dyn tokio_postgres::types::ToSql + Sync)]) -> Result<Vec<Row>> {
-    let statement = tx.raw().prepare(sql).await.map_err(from_postgres)?;
-    tx.raw().query(&statement, params).await.map_err(from_postgres)
+async fn query(client: &(impl GenericClient + Sync), sql: &str, params: &[&(dyn tokio_postgres::types::ToSql + Sync)]) -> Result<Vec<Row>> {
+    let statement = client.prepare(sql).await.map_err(from_postgres)?;
+    client.query(&statement, params).await.map_err(from_postgres)
 }
 
-async fn find_codes(tx: &BulkTx<'_>, codes: &[&str], found: &mut HashMap<Lookup, Uuid>) -> Result<()> {
+async fn find_codes(client: &(impl GenericClient + Sync), codes: &[&str], found: &mut HashMap<Lookup, Uuid>) -> Result<()> {
     if codes.is_empty() {
         return Ok(());
     }
     // LATERAL with OFFSET 0 is one look at the index for each code, whatever the planner believes; so are the others below.
     let sql = "SELECT i.value, i.subject_id FROM unnest($1::text[]) AS c (code) CROSS JOIN LATERAL (
                     SELECT value, subject_id FROM subject_identifiers WHERE scheme = 'uscc' AND known_to IS NULL AND value = c.code OFFSET 0) AS i";
-    for row in query(tx, sql, &[&codes]).await? {
+    for row in query(client, sql, &[&codes]).await? {
         found.insert(Lookup::Clear("uscc", row.get(0)), row.get(1));
     }
     Ok(())
 }
 
-async fn find_persons(tx: &BulkTx<'_>, refs: &[SubjectRef], found: &mut HashMap<Lookup, Uuid>) -> Result<()> {
+async fn find_persons(client: &(impl GenericClient + Sync), refs: &[&SubjectRef], found: &mut HashMap<Lookup, Uuid>) -> Result<()> {
     let mut by_scheme: BTreeMap<&'static str, Vec<&[u8]>> = BTreeMap::new();
     for r in refs {
         if let Identified::Person { scheme, index, .. } = &r.identifier {
@@ -112,7 +160,7 @@ async fn find_persons(tx: &BulkTx<'_>, refs: &[SubjectRef], found: &mut HashMap<
         let sql = "SELECT i.value_index, i.subject_id FROM unnest($2::bytea[]) AS c (value_index) CROSS JOIN LATERAL (
                         SELECT value_index, subject_id FROM subject_identifiers
                          WHERE scheme = $1 AND known_to IS NULL AND value_index = c.value_index OFFSET 0) AS i";
-        for row in query(tx, sql, &[&scheme, &indexes]).await? {
+        for row in query(client, sql, &[&scheme, &indexes]).await? {
             let index: Vec<u8> = row.get(0);
             if let Ok(index) = index.try_into() {
                 found.insert(Lookup::Sealed(scheme, index), row.get(1));
@@ -123,7 +171,12 @@ async fn find_persons(tx: &BulkTx<'_>, refs: &[SubjectRef], found: &mut HashMap<
 }
 
 /// Rules 2 and 3. A number that points to two subjects settles nothing.
-async fn find_weak(tx: &BulkTx<'_>, refs: &[SubjectRef], auto_min_rule: u32, found: &mut HashMap<Lookup, Uuid>) -> Result<()> {
+async fn find_weak(
+    client: &(impl GenericClient + Sync),
+    refs: &[&SubjectRef],
+    auto_min_rule: u32,
+    found: &mut HashMap<Lookup, Uuid>,
+) -> Result<()> {
     let of = |scheme: &str| -> Vec<&str> {
         distinct(
             refs.iter()
@@ -138,7 +191,7 @@ async fn find_weak(tx: &BulkTx<'_>, refs: &[SubjectRef], auto_min_rule: u32, fou
         let sql = "SELECT substr(value, 9, 9), min(subject_id::text)::uuid FROM subject_identifiers
                     WHERE scheme = 'uscc' AND known_to IS NULL AND substr(value, 9, 9) = ANY ($1)
                     GROUP BY 1 HAVING count(DISTINCT subject_id) = 1";
-        for row in query(tx, sql, &[&org_codes]).await? {
+        for row in query(client, sql, &[&org_codes]).await? {
             found.insert(Lookup::Clear("org_code", row.get(0)), row.get(1));
         }
     }
@@ -147,7 +200,7 @@ async fn find_weak(tx: &BulkTx<'_>, refs: &[SubjectRef], auto_min_rule: u32, fou
         let sql = "SELECT value, min(subject_id::text)::uuid FROM subject_identifiers
                     WHERE scheme = 'registration_no' AND known_to IS NULL AND value = ANY ($1)
                     GROUP BY 1 HAVING count(DISTINCT subject_id) = 1";
-        for row in query(tx, sql, &[&numbers]).await? {
+        for row in query(client, sql, &[&numbers]).await? {
             found.insert(Lookup::Clear("registration_no", row.get(0)), row.get(1));
         }
     }
@@ -180,13 +233,13 @@ async fn create(
     let names: Vec<&str> = new.values().map(|(_, r)| r.name.as_str()).collect();
     let normals: Vec<&str> = new.values().map(|(_, r)| r.name_normal.as_str()).collect();
     query(
-        tx,
+        tx.raw(),
         "INSERT INTO subjects (id, kind, state, created_at) SELECT id, kind, 'provisional', $3 FROM unnest($1::uuid[], $2::text[]) AS n (id, kind)",
         &[&ids, &kinds, &now],
     )
     .await?;
     let inserted = query(
-        tx,
+        tx.raw(),
         "INSERT INTO subject_identifiers (id, subject_id, scheme, value, value_index, value_sealed, status, source, known_from)
          SELECT id, subject_id, scheme, value, value_index, value_sealed, 'current', $7, $8
            FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::bytea[])
@@ -197,7 +250,7 @@ async fn create(
     .await?;
     let inserted: Vec<Uuid> = inserted.iter().map(|row| row.get(0)).collect();
     query(
-        tx,
+        tx.raw(),
         "INSERT INTO subject_names (id, subject_id, name, name_normal, confirmed, source, known_from)
          SELECT id, subject_id, name, normal, false, $5, $6
            FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS n (id, subject_id, name, normal)
@@ -208,14 +261,13 @@ async fn create(
     let mut created: HashMap<Lookup, Uuid> = new.iter().map(|(key, (id, _))| (key.clone(), *id)).collect();
     if inserted.len() < ids.len() {
         // Those that lost the race: drop the empty subject, take the winner's.
-        query(tx, "DELETE FROM subjects WHERE id = ANY ($1) AND NOT (id = ANY ($2))", &[&ids, &inserted]).await?;
+        query(tx.raw(), "DELETE FROM subjects WHERE id = ANY ($1) AND NOT (id = ANY ($2))", &[&ids, &inserted]).await?;
         let mut winners = HashMap::new();
         let lost: Vec<&SubjectRef> = new.values().filter(|(id, _)| !inserted.contains(id)).map(|(_, r)| *r).collect();
         let codes: Vec<&str> =
             distinct(lost.iter().filter_map(|r| if let Identified::Uscc(code) = &r.identifier { Some(code.as_str()) } else { None }));
-        find_codes(tx, &codes, &mut winners).await?;
-        let lost: Vec<SubjectRef> = lost.into_iter().cloned().collect();
-        find_persons(tx, &lost, &mut winners).await?;
+        find_codes(tx.raw(), &codes, &mut winners).await?;
+        find_persons(tx.raw(), &lost, &mut winners).await?;
         created.extend(winners);
     }
     Ok(created)
@@ -223,8 +275,8 @@ async fn create(
 
 type NamesOf = HashMap<Uuid, (bool, Arc<Vec<KnownName>>)>;
 
-async fn names(tx: &BulkTx<'_>, found: impl Iterator<Item = Uuid>, created: impl Iterator<Item = Uuid>) -> Result<NamesOf> {
-    let mut ids: Vec<Uuid> = found.chain(created).collect();
+async fn names(client: &(impl GenericClient + Sync), subjects: impl Iterator<Item = Uuid>) -> Result<NamesOf> {
+    let mut ids: Vec<Uuid> = subjects.collect();
     ids.sort_unstable();
     ids.dedup();
     if ids.is_empty() {
@@ -235,7 +287,7 @@ async fn names(tx: &BulkTx<'_>, found: impl Iterator<Item = Uuid>, created: impl
                 CROSS JOIN LATERAL (SELECT state = 'provisional' AS provisional FROM subjects WHERE id = i.id OFFSET 0) AS s
                 CROSS JOIN LATERAL (SELECT * FROM subject_names WHERE subject_id = i.id AND known_to IS NULL OFFSET 0) AS n";
     let mut names: HashMap<Uuid, (bool, Vec<KnownName>)> = HashMap::with_capacity(ids.len());
-    for row in query(tx, sql, &[&ids]).await? {
+    for row in query(client, sql, &[&ids]).await? {
         let entry = names.entry(row.get(0)).or_insert_with(|| (row.get(1), Vec::new()));
         entry.1.push(KnownName {
             id: row.get(2),
@@ -279,7 +331,7 @@ pub async fn register(
     let ids: Vec<Uuid> = registered.keys().copied().collect();
     let kinds: Vec<Option<&str>> = registered.values().map(|r| r.kind.map(SubjectKind::code)).collect();
     query(
-        tx,
+        tx.raw(),
         "UPDATE subjects s SET state = 'confirmed', confirmed_at = coalesce(s.confirmed_at, $3), kind = coalesce(n.kind, s.kind)
            FROM unnest($1::uuid[], $2::text[]) AS n (id, kind) WHERE s.id = n.id
             AND (s.state <> 'confirmed' OR s.kind IS DISTINCT FROM coalesce(n.kind, s.kind))",
@@ -296,7 +348,7 @@ pub async fn register(
         let schemes: Vec<&str> = numbers.iter().map(|(_, scheme, _)| *scheme).collect();
         let values: Vec<&str> = numbers.iter().map(|(.., value)| *value).collect();
         query(
-            tx,
+            tx.raw(),
             "INSERT INTO subject_identifiers (id, subject_id, scheme, value, status, source, known_from)
              SELECT DISTINCT ON (n.subject_id, n.scheme, n.value) n.id, n.subject_id, n.scheme, n.value, 'current', $5, $6
                FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS n (id, subject_id, scheme, value)
@@ -316,14 +368,14 @@ fn fresh_ids(n: usize) -> Vec<Uuid> {
 async fn write_names(tx: &BulkTx<'_>, registered: &BTreeMap<Uuid, Registered>, now: DateTime<Utc>) -> Result<()> {
     let gone: Vec<Uuid> = registered.values().flat_map(|r| history::gone(r.stored_names.iter().copied(), &r.names)).collect();
     if !gone.is_empty() {
-        query(tx, "UPDATE subject_names SET known_to = greatest($2, known_from) WHERE id = ANY ($1)", &[&gone, &now]).await?;
+        query(tx.raw(), "UPDATE subject_names SET known_to = greatest($2, known_from) WHERE id = ANY ($1)", &[&gone, &now]).await?;
     }
     let fresh: Vec<(Uuid, _)> = registered.iter().flat_map(|(id, r)| history::fresh(&r.names).map(|s| (*id, s))).collect();
     if fresh.is_empty() {
         return Ok(());
     }
     query(
-        tx,
+        tx.raw(),
         "INSERT INTO subject_names (id, subject_id, name, name_normal, confirmed, valid_from, valid_to, stated_on, source, known_from)
          SELECT id, subject_id, name, normal, confirmed, valid_from, valid_to, stated_on, source, $10
            FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::date[], $6::date[], $7::date[], $8::text[], $9::boolean[])
@@ -356,7 +408,7 @@ async fn write_profiles(
                CROSS JOIN LATERAL (SELECT * FROM subject_profiles WHERE subject_id = i.id AND known_to IS NULL OFFSET 0) AS p
                ORDER BY p.subject_id, p.valid_from NULLS FIRST";
     let mut lines: BTreeMap<Uuid, Profiles> = BTreeMap::new();
-    for row in query(tx, sql, &[&ids]).await? {
+    for row in query(tx.raw(), sql, &[&ids]).await? {
         lines.entry(row.get(0)).or_default().push(Stretch {
             row: Some(row.get(1)),
             value: Profile { standing: row.get(2), area: row.get(3), source: row.get(4) },
@@ -376,13 +428,13 @@ async fn write_profiles(
         fresh.extend(line.into_iter().filter(|s| s.row.is_none()).map(|s| (*id, s)));
     }
     if !gone.is_empty() {
-        query(tx, "UPDATE subject_profiles SET known_to = greatest($2, known_from) WHERE id = ANY ($1)", &[&gone, &now]).await?;
+        query(tx.raw(), "UPDATE subject_profiles SET known_to = greatest($2, known_from) WHERE id = ANY ($1)", &[&gone, &now]).await?;
     }
     if fresh.is_empty() {
         return Ok(());
     }
     query(
-        tx,
+        tx.raw(),
         "INSERT INTO subject_profiles (id, subject_id, standing, area_code, valid_from, valid_to, stated_on, source, known_from)
          SELECT id, subject_id, standing, area_code, valid_from, valid_to, stated_on, source, $9
            FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::date[], $6::date[], $7::date[], $8::text[])
@@ -409,7 +461,7 @@ async fn write_renames(tx: &BulkTx<'_>, registered: &BTreeMap<Uuid, Registered>,
         return Ok(());
     }
     query(
-        tx,
+        tx.raw(),
         "INSERT INTO subject_events (id, subject_id, kind, happened_on, from_value, to_value, basis, recorded_at, recorded_by)
          SELECT id, subject_id, 'rename', happened_on, old, new, $6, $7, $6
            FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::date[]) AS n (id, subject_id, old, new, happened_on)",
