@@ -268,6 +268,9 @@ fn a_key_of_one_county_or_one_item_reaches_no_further() {
     assert!(seen(&region, 1).contains("罚款贰仟元"), "what everybody sees, it sees");
     let item = app.scoped_key("ga-amr", Role::Consumer, Some(vec!["honour".into()]), None);
     assert!(!seen(&item, 1).contains("市级备注") && !seen(&item, 2).contains("县级备注"));
+    // Registration data that names no organ is the pushing agency's own.
+    let own = app.scoped_key("ga-amr", Role::Provider, None, Some(vec!["131022".into()]));
+    assert_eq!(own.push("registration", "v1", &registration(7, "固安县试验有限公司").csv()).ok()["rows"][0]["verdict"], "accepted");
     // A key of one county touches no batch that was pushed for the whole city.
     let whole_batch = batch(&city.push(ITEM, "v2", &penalty(3).csv()).ok());
     let narrow = app.scoped_key("lf-amr", Role::Provider, None, Some(vec!["131022".into()]));

@@ -20,6 +20,7 @@ mod identity;
 mod ingestion;
 mod schema;
 mod single_records;
+mod spreadsheet;
 mod subjects;
 mod support;
 mod tidy;

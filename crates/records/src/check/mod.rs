@@ -48,6 +48,8 @@ pub struct Basis {
     pub agencies: Arc<HashMap<String, KnownAgency>>,
     /// Region codes an API key is limited to.
     pub regions: Option<Vec<String>>,
+    /// Region of the agency that pushes.
+    pub provider_region: String,
     /// Keys for the numbers of persons.
     pub keys: KeyRing,
     /// Limits and options.
@@ -240,7 +242,7 @@ impl Checker {
         let state = run.state(&values, &self.header, cells, item.feed(&basis.feed));
         let subject = run.subject(&values, basis, decided_on.or(valid_from));
         if let Some(regions) = &basis.regions {
-            run.region(regions, &basis.agencies, get(Role::AuthorityUscc), get(Role::AuthorityName));
+            run.region(regions, &basis.agencies, &basis.provider_region, get(Role::AuthorityUscc), get(Role::AuthorityName));
         }
 
         let (Some(state), Some(subject)) = (state, subject) else { return Checked::Refused(run.issues) };

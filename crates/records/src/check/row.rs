@@ -352,12 +352,17 @@ impl Run<'_> {
         &mut self,
         regions: &[String],
         agencies: &HashMap<String, KnownAgency>,
+        provider_region: &str,
         uscc: Option<&Value<'_>>,
         name: Option<&Value<'_>>,
     ) {
         let by = |v: Option<&Value<'_>>| v.and_then(|v| agencies.get(&normalise(&v.text())));
-        let known = by(uscc).or_else(|| by(name));
-        if !known.is_some_and(|agency| regions.contains(&agency.region)) {
+        // A row that names no organ speaks for the agency that pushes it.
+        let region = match (uscc, name) {
+            (None, None) => Some(provider_region),
+            _ => by(uscc).or_else(|| by(name)).map(|agency| agency.region.as_str()),
+        };
+        if !region.is_some_and(|region| regions.iter().any(|own| own == region)) {
             self.whole(
                 "out_of_region",
                 Severity::Error,

@@ -94,7 +94,7 @@ pub(crate) async fn run_reporting(records: &Records, file_id: Uuid, lease: &Leas
     let item_version = item.version;
     let load = Load::new(records, file.clone(), item_version)?;
     let directory = records.directory.get(&records.db, records.clock.now()).await?;
-    let basis = records.basis(&directory, configuration, item, &file.feed, today, load.regions.clone());
+    let basis = records.basis(&directory, configuration, item, &file.feed, today, (file.agency_id, load.regions.clone()));
 
     if file.state == "queued" {
         // Read it through once, so that a fault of the file as a whole shows before anything of it is stored, and its size is known.

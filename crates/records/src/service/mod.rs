@@ -88,7 +88,7 @@ impl Records {
         item: Arc<VersionedItem>,
         feed: &str,
         received_on: NaiveDate,
-        regions: Option<Vec<String>>,
+        (provider, regions): (Uuid, Option<Vec<String>>),
     ) -> Basis {
         let mut agencies = HashMap::new();
         for agency in directory.agencies() {
@@ -103,6 +103,7 @@ impl Records {
             received_on,
             agencies: Arc::new(agencies),
             regions,
+            provider_region: directory.agency(provider).map(|a| a.region.clone()).unwrap_or_default(),
             keys: self.keys.clone(),
             settings: self.ingest.clone(),
         }

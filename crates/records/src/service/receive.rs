@@ -385,7 +385,7 @@ async fn dry_run(
     let configuration = records.configuration.get();
     let today = records.clock.today();
     let directory = records.directory.get(&records.db, now).await?;
-    let basis = records.basis(&directory, configuration, item, form, today, load.regions.clone());
+    let basis = records.basis(&directory, configuration, item, form, today, (load.file.agency_id, load.regions.clone()));
     let mut rows = Vec::new();
     let counts =
         load::dry_run(records, load, basis, looked.rows.unwrap_or(0), &mut |row, verdict, issues| collect(&mut rows, row, verdict, issues))

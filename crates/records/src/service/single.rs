@@ -133,7 +133,14 @@ pub async fn correct(
                 targets: (0..item.item.fields.len()).map(Target::Field).collect(),
             };
             let cells: Vec<Cell> = header.names.iter().map(|code| cell_of(content.get(code))).collect();
-            let basis = records.basis(&directory, Arc::clone(&configuration), Arc::clone(&item), &feed, today, actor.regions.clone());
+            let basis = records.basis(
+                &directory,
+                Arc::clone(&configuration),
+                Arc::clone(&item),
+                &feed,
+                today,
+                (old.agency_id, actor.regions.clone()),
+            );
             let mut checker = Checker::new(basis, header)?;
             let row = match checker.check(u64::try_from(old.row_no).unwrap_or(0), &cells, &[]) {
                 Checked::Sound(row) => row.statement,
