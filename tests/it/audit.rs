@@ -375,3 +375,120 @@ fn a_dry_run_has_limits_of_its_own() {
     tried(3).ok();
     tried(4).problem(413, "dry_run_too_large");
 }
+
+#[test]
+fn a_nul_character_refuses_its_row_and_nothing_else() {
+    let app = TestApp::with(|s| s.ingest.sync_rows_max = 0);
+    let provider = app.provider("lf-amr");
+    let mut rows: Vec<Value> = serde_json::from_slice(&penalties(1, 3).json()).unwrap();
+    rows[0]["处罚内容"] = json!("罚款\u{0}贰仟元");
+    rows[1]["门牌\u{0}颜色"] = json!("蓝");
+    let received = provider.push(ITEM, "v2", &serde_json::to_vec(&rows).unwrap()).ok();
+    let settled = provider.settled(&batch(&received));
+    assert_eq!((&settled["counts"]["refused"], &settled["counts"]["accepted"]), (&json!(2), &json!(1)), "{settled}");
+    let rejects = String::from_utf8(provider.get(&format!("/v1/batches/{}/rejects.csv", batch(&received))).bytes).unwrap();
+    assert!(rejects.contains("罚款\u{0}贰仟元") && rejects.contains("门牌\u{0}颜色"), "they come back as they came");
+    let path = format!("/v1/batches?item={ITEM}&feed=v2&file_name=a%00b");
+    provider.post_bytes(&path, "text/csv", &penalty(9).csv()).problem(400, "malformed_request");
+}
+
+#[test]
+fn a_row_with_cells_too_many_comes_back_with_all_of_them() {
+    let app = TestApp::new();
+    let provider = app.provider("lf-amr");
+    let mut text = String::from_utf8(penalty(1).csv()).unwrap();
+    text.truncate(text.trim_end().len());
+    text.push_str(",溢出\n");
+    let id = batch(&provider.push(ITEM, "v2", text.as_bytes()).ok());
+    let rejects = provider.get(&format!("/v1/batches/{id}/rejects.csv")).bytes;
+    assert!(String::from_utf8(rejects.clone()).unwrap().contains("溢出"));
+    provider.push(ITEM, "v2", &rejects).problem(422, "header_unknown");
+}
+
+#[test]
+fn an_upload_that_storage_spoilt_is_our_fault_and_tried_again() {
+    let app = TestApp::with(|s| s.ingest.sync_rows_max = 0);
+    // Nobody loads it while it is spoilt: its job is taken away and given back.
+    app.sql("CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.run_at := '2099-01-01'; RETURN NEW; END $$");
+    app.sql("CREATE TRIGGER hold BEFORE INSERT ON jobs FOR EACH ROW EXECUTE FUNCTION hold()");
+    let provider = app.provider("lf-amr");
+    let received = provider.push(ITEM, "v2", &penalties(1, 300).csv()).ok();
+    let upload = std::fs::read_dir(app.dir.path().join("spool")).unwrap().next().unwrap().unwrap().path();
+    let whole = std::fs::read(&upload).unwrap();
+    let mut spoilt = whole.clone();
+    spoilt[70_000] ^= 1;
+    std::fs::write(&upload, spoilt).unwrap();
+    app.sql("UPDATE jobs SET run_at = created_at RETURNING 1");
+    while app.count("SELECT count(*) FROM jobs WHERE last_error LIKE '%spool%'") == 0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(provider.get(&format!("/v1/batches/{}", batch(&received))).ok()["files"][0]["problem"], Value::Null);
+    std::fs::write(&upload, whole).unwrap();
+    app.sql("UPDATE jobs SET run_at = created_at RETURNING 1");
+    assert_eq!(provider.settled(&batch(&received))["counts"]["accepted"], 300);
+}
+
+#[test]
+fn a_row_of_a_batch_that_is_undone_cannot_be_linked_any_more() {
+    let app = TestApp::new();
+    app.provider("lf-amr").push("registration", "v1", &registration(1, "廊坊市试验1商贸有限公司").csv()).ok();
+    let court = app.provider("lf-court");
+    let office = app.login(Role::CreditOffice);
+    let row = "姓名/名称,类型,证件号码,执行法院,案号,被执行人的履行情况,失信行为具体情形,立案时间,发布时间\n\
+               廊坊市试验1商贸有限公司,法人及非法人组织,320382000007600,廊坊市中级人民法院,（2026）冀10执1号,全部未履行,违反财产报告制度,2026-10-08,2026年11月20日\n";
+    let id = batch(&court.push("judgment_defaulter", "v1", row.as_bytes()).ok());
+    let waiting = office.get("/v1/unmatched-rows").ok()["rows"][0]["id"].as_str().unwrap().to_owned();
+    app.sql(&format!("UPDATE submission_batches SET state = 'undoing', undo_reason = 'x' WHERE id = '{id}' RETURNING 1"));
+    let subject = file(&app.anonymous(), 1, "")["subject"]["id"].clone();
+    let link = json!({ "subject_id": subject, "reason": "x" });
+    office.post(&format!("/v1/unmatched-rows/{waiting}/link"), &link).problem(409, "batch_not_open");
+}
+
+#[test]
+fn what_was_confirmed_then_is_said_to_have_been_confirmed_then() {
+    let app = TestApp::new();
+    let provider = app.provider("lf-amr");
+    let id = batch(&provider.push("registration", "v1", &registration(1, "廊坊甲有限公司").csv()).ok());
+    app.at("2026-11-25T02:00:00Z");
+    undo(&provider, &id);
+    app.at("2026-11-26T02:00:00Z");
+    let state = |query: &str| file(&app.anonymous(), 1, query)["subject"]["state"].clone();
+    assert_eq!((state(""), state("?known_at=2026-11-24T00:00:00Z")), (json!("provisional"), json!("confirmed")));
+}
+
+#[test]
+fn a_rename_that_comes_between_look_and_write_is_not_written_twice() {
+    let app = TestApp::with(|s| {
+        s.ingest.chunk_rows = 1;
+        s.ingest.sync_rows_max = 0;
+    });
+    let provider = app.provider("lf-amr");
+    provider.settled(&batch(&provider.push("registration", "v1", &registration(1, "廊坊甲有限公司").csv()).ok()));
+    let office = app.login(Role::CreditOffice);
+    let events = format!("/v1/subjects/{}/events", file(&app.anonymous(), 1, "")["subject"]["id"].as_str().unwrap());
+    // Rows of one subject in chunks of one, and events of the same subject, side by side.
+    let mut table = registration(1, "廊坊名0有限公司");
+    for n in 1..40 {
+        table = table.and(registration(1, &format!("廊坊名{n}有限公司")).set(
+            0,
+            "核准日期",
+            &format!("2026-{:02}-{:02}", 1 + n / 20, 1 + n % 20),
+        ));
+    }
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0..20 {
+                let rename = json!({ "kind": "rename", "happened_on": format!("2026-03-{:02}", 1 + n), "to_value": format!("廊坊事件{n}有限公司"), "basis": "x" });
+                office.post(&events, &rename).ok();
+            }
+        });
+        provider.settled(&batch(&provider.push("registration", "v1", &table.csv()).ok()));
+    });
+    let names = names(&app, 1);
+    assert_eq!(names.iter().filter(|n| n.2.is_null()).count(), 1, "one present name: {names:?}");
+    for pair in names.windows(2) {
+        let (later, earlier): (chrono::NaiveDate, chrono::NaiveDate) =
+            (pair[0].1.as_str().unwrap().parse().unwrap(), pair[1].2.as_str().unwrap().parse().unwrap());
+        assert_eq!(earlier.succ_opt(), Some(later), "no gap, no overlap: {names:?}");
+    }
+}

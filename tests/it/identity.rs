@@ -271,6 +271,8 @@ fn a_closed_account_is_out_at_once_and_nobody_closes_their_own() {
     close(&ivan, "离\u{0}职").problem(400, "malformed_request");
     let own: String = app.sql("SELECT account_id::text FROM account_roles WHERE role = 'security_admin'")[0].get(0);
     close(&own, "离职").problem(403, "cannot_close_own");
+    let reset = json!({ "new_password": "another battery staple", "reason": "x" });
+    security.post(&format!("/v1/accounts/{own}/reset-password"), &reset).problem(403, "cannot_reset_own");
     assert_eq!(bearer(&app, &tokens).get("/v1/me").status, 200, "what was refused changes nothing");
     assert_eq!(close(&ivan, "离职").status, 204);
     bearer(&app, &tokens).get("/v1/me").problem(401, "token_refused");

@@ -76,6 +76,13 @@ pub static CANNOT_CLOSE_OWN: ProblemType = ProblemType {
     zh: "不能注销自己的账号；请由另一位安全管理员办理",
     en: "nobody closes their own account; ask another security administrator",
 };
+/// The own password is changed with the present one.
+pub static CANNOT_RESET_OWN: ProblemType = ProblemType {
+    code: "cannot_reset_own",
+    kind: Kind::Forbidden,
+    zh: "不能重置自己的密码；请用 POST /v1/me/password 并提供当前密码",
+    en: "nobody resets their own password; use POST /v1/me/password with the present one",
+};
 /// The papers are those of somebody else.
 pub static PAPERS_DO_NOT_MATCH: ProblemType = ProblemType {
     code: "papers_do_not_match",

@@ -158,6 +158,32 @@ pub struct Issue {
     pub message_en: String,
 }
 
+impl Issue {
+    /// Without the character NUL, which PostgreSQL's texts cannot hold: a row that holds one is refused and its issue quotes it.
+    pub(crate) fn storable(mut self) -> Self {
+        for text in [&mut self.field, &mut self.field_name, &mut self.value, &mut self.message_zh, &mut self.message_en] {
+            storable_text(text);
+        }
+        self
+    }
+}
+
+fn storable_text(text: &mut String) {
+    if text.contains('\0') {
+        *text = text.replace('\0', "\u{fffd}");
+    }
+}
+
+/// The same for a problem's particulars.
+pub(crate) fn storable_json(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => storable_text(text),
+        serde_json::Value::Array(list) => list.iter_mut().for_each(storable_json),
+        serde_json::Value::Object(map) => map.values_mut().for_each(storable_json),
+        _ => {}
+    }
+}
+
 /// How many rows came to which verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Counts {

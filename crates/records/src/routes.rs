@@ -202,6 +202,10 @@ async fn submit_batch(
         file_name: params.file_name.unwrap_or_default(),
         dry_run: params.dry_run.unwrap_or(false),
     };
+    let texts = std::iter::once(&submission.file_name).chain(&submission.ignore);
+    if texts.into_iter().any(|text| text.chars().any(char::is_control)) {
+        return Err(Problem::malformed("file_name 与 ignore 不能含控制字符", "file_name and ignore hold no control characters").into());
+    }
     let item = receive::authorise(&records, &caller.0, &submission).await?;
     let mut spooled = Receiving::create(&records).await?;
     if let Err(problem) = read_body(&request, payload, &mut spooled, &mut submission).await {
@@ -244,7 +248,7 @@ async fn read_body(request: &HttpRequest, payload: web::Payload, spooled: &mut R
             return Err(Problem::malformed("一次只能上传一个文件", "one file at a time"));
         }
         if submission.file_name.is_empty() {
-            submission.file_name = name;
+            submission.file_name = name.replace(char::is_control, "_");
         }
         while let Some(bytes) = part.next().await {
             spooled.write(&bytes.map_err(|e| broken(&e))?).await?;

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use credence_core::problem::{Kind, ProblemType};
+use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -169,24 +170,7 @@ impl EventKind {
 
     /// The reverse of [`Self::code`].
     pub fn from_code(code: &str) -> Option<Self> {
-        use EventKind::{
-            Absorption, Cancellation, CodeChange, Consolidation, Division, IndividualToEnterprise, RegistrationAnnulled, Relocation,
-            Rename, Revocation, TypeChange,
-        };
-        let all = [
-            Rename,
-            Relocation,
-            TypeChange,
-            Absorption,
-            Consolidation,
-            Division,
-            Cancellation,
-            Revocation,
-            RegistrationAnnulled,
-            CodeChange,
-            IndividualToEnterprise,
-        ];
-        all.into_iter().find(|kind| kind.code() == code)
+        Self::deserialize(StrDeserializer::<serde::de::value::Error>::new(code)).ok()
     }
 
     /// 登记状态 that follows from it, where one does.

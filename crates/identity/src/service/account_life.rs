@@ -1,7 +1,7 @@
 //! What happens to an account between its opening and its end: another password, unlocking, closing.
 
 use super::{Identity, check_stated, refuse_locked};
-use crate::model::{CANNOT_CLOSE_OWN, CURRENT_PASSWORD_WRONG, Tokens};
+use crate::model::{CANNOT_CLOSE_OWN, CANNOT_RESET_OWN, CURRENT_PASSWORD_WRONG, Tokens};
 use crate::password;
 use crate::store;
 use credence_audit::{Change, record};
@@ -42,6 +42,9 @@ impl Identity {
     /// Gives an account a password in place of one that was lost or is no longer trusted. Its logins end at once.
     pub async fn reset_password(&self, actor: &Actor, id: Uuid, new_password: String, reason: &str) -> Result<()> {
         let now = self.clock.now();
+        if actor.credential == Credential::Account(AccountId(id)) {
+            return Err(Problem::new(&CANNOT_RESET_OWN));
+        }
         check_stated("reason", reason)?;
         let found = store::login_by_id(&mut *self.db.read().await?, id).await?;
         let account = found.filter(|a| a.active).ok_or_else(|| Problem::new(&NOT_FOUND))?;

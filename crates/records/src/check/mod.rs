@@ -195,11 +195,11 @@ impl Checker {
     }
 
     /// Checks one row.
-    pub fn check(&mut self, row_no: u64, cells: &[Cell], unknown: &[String]) -> Checked {
+    pub fn check(&mut self, row_no: u64, cells: &[Cell], unknown: &[(String, String)]) -> Checked {
         let basis = &self.basis;
         let item = &basis.item.item;
         let mut run = Run { item, configuration: &basis.configuration, issues: Vec::new(), sealed: &self.sealed, rules: &self.uscc_rules };
-        for name in unknown {
+        for (name, _) in unknown {
             run.whole(
                 "unknown_field",
                 Severity::Error,

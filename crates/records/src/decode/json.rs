@@ -61,8 +61,8 @@ impl Table<'_, '_, '_> {
     }
 
     /// Adds the columns a row brings.
-    fn columns(&mut self, row: &Map<String, Value>, unknown: &mut Vec<String>) -> Result<()> {
-        for name in row.keys() {
+    fn columns(&mut self, row: &Map<String, Value>, unknown: &mut Vec<(String, String)>) -> Result<()> {
+        for (name, value) in row {
             if self.header.names.contains(name) {
                 continue;
             }
@@ -72,7 +72,7 @@ impl Table<'_, '_, '_> {
                     self.header.targets.push(target);
                 }
                 None if self.headers.prohibits(name) => return Err(Problem::new(&COLUMN_PROHIBITED).with("columns", [name.as_str()])),
-                _ => unknown.push(name.clone()),
+                _ => unknown.push((name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))),
             }
             if self.header.names.len() > self.guard.limits.columns_max {
                 return Err(Problem::new(&TOO_MANY_COLUMNS).with("limit", self.guard.limits.columns_max));

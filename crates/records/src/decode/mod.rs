@@ -74,8 +74,8 @@ pub struct Row<'r> {
     pub cells: &'r [Cell],
     /// The header as known so far; JSON adds columns as they turn up.
     pub header: &'r Header,
-    /// Names that are no field (JSON only; other formats refuse the file).
-    pub unknown: &'r [String],
+    /// What belongs to no column: names and texts. The row is refused and goes back with them.
+    pub unknown: &'r [(String, String)],
 }
 
 /// What takes the rows. An error stops the decoder.
@@ -136,7 +136,7 @@ pub(crate) struct Guard<'g> {
 }
 
 impl Guard<'_> {
-    fn row(&mut self, cells: &[Cell], header: &Header, unknown: &[String]) -> Result<()> {
+    fn row(&mut self, cells: &[Cell], header: &Header, unknown: &[(String, String)]) -> Result<()> {
         if unknown.is_empty() && cells.iter().all(|c| matches!(c, Cell::Empty) || matches!(c, Cell::Text(t) if t.trim().is_empty())) {
             return Ok(());
         }
@@ -159,7 +159,7 @@ impl Guard<'_> {
 }
 
 fn open(upload: &Upload) -> Result<spool::Reader> {
-    upload.open().map_err(|e| Problem::internal(format!("spool: {e}")))
+    upload.open().map_err(|e| e.downcast::<Problem>().unwrap_or_else(|e| Problem::internal(format!("spool: {e}"))))
 }
 
 /// The file's bytes, unpacked, held to the size and ratio limits.

@@ -1,6 +1,6 @@
 //! Spreadsheets, read by `calamine` (alive, pure Rust, knows XLSX and XLS). XLSX cells are streamed; XLS has at most 65,536 rows.
 
-use super::{Format, Guard, HEADER_WITHIN_ROWS, corrupt, find_header, open};
+use super::{Format, Guard, HEADER_WITHIN_ROWS, carried, corrupt, find_header, open};
 use crate::cell::Cell;
 use crate::header::{Header, Headers};
 use crate::model::{COMPRESSION_RATIO, EMPTY_FILE, FILE_TOO_LARGE};
@@ -11,6 +11,14 @@ use credence_core::problem::{Problem, Result};
 use credence_core::settings::Ingest;
 use std::io::{BufReader, Read};
 
+/// What stopped a parser that does not say whether the file or its storage was at fault.
+fn fault(upload: &Upload, error: impl std::fmt::Display) -> Problem {
+    match upload.verify() {
+        Ok(()) => corrupt(0, error),
+        Err(e) => carried(e, 0),
+    }
+}
+
 /// XLS is held in memory as a whole, so it may be no larger than that allows.
 pub(super) fn check_xls(upload: &Upload, limits: &Ingest) -> Result<()> {
     let max = limits.xls_bytes_max;
@@ -20,16 +28,16 @@ pub(super) fn check_xls(upload: &Upload, limits: &Ingest) -> Result<()> {
 /// Unpacks every part into nothing, to know that the whole stays within the limits before anything is parsed.
 pub(super) fn check_zip(upload: &Upload, limits: &Ingest) -> Result<()> {
     let size = open(upload)?.size();
-    let mut archive = zip::ZipArchive::new(BufReader::new(open(upload)?)).map_err(|e| corrupt(0, e))?;
+    let mut archive = zip::ZipArchive::new(BufReader::new(open(upload)?)).map_err(|e| fault(upload, e))?;
     // A workbook's strings are held in memory, so it may unpack to less than a text.
     let max = limits.workbook_unpacked_bytes_max;
     let ratio_max = size.saturating_mul(limits.compression_ratio_max).max(8 << 20);
     let mut total = 0u64;
     let mut buffer = vec![0u8; 1 << 16];
     for at in 0..archive.len() {
-        let mut part = archive.by_index(at).map_err(|e| corrupt(0, e))?;
+        let mut part = archive.by_index(at).map_err(|e| fault(upload, e))?;
         loop {
-            let n = part.read(&mut buffer).map_err(|e| corrupt(0, e))?;
+            let n = part.read(&mut buffer).map_err(|e| fault(upload, e))?;
             if n == 0 {
                 break;
             }
@@ -74,12 +82,12 @@ pub(super) fn rows(upload: &Upload, format: Format, expected: &Header, headers: 
             return Ok(true);
         }
         let width = expected.names.len();
-        let surplus: Vec<String> = cells
+        let surplus: Vec<(String, String)> = cells
             .iter()
             .enumerate()
             .skip(width)
-            .filter(|(_, c)| !c.raw().trim().is_empty())
-            .map(|(at, _)| format!("第{}列", at + 1))
+            .map(|(at, c)| (format!("第{}列", at + 1), c.raw()))
+            .filter(|(_, text)| !text.trim().is_empty())
             .collect();
         cells.resize(width, Cell::Empty);
         guard.row(cells, expected, &surplus)?;
@@ -89,7 +97,7 @@ pub(super) fn rows(upload: &Upload, format: Format, expected: &Header, headers: 
 
 /// Walks the rows of the first sheet (the template's 「数据」 when there is one) until the callback says stop.
 fn walk(upload: &Upload, format: Format, limits: &Ingest, take: &mut dyn FnMut(&mut Vec<Cell>) -> Result<bool>) -> Result<()> {
-    let bad = |e: &dyn std::fmt::Display| corrupt(0, e);
+    let bad = |e: &dyn std::fmt::Display| fault(upload, e);
     let pick = |names: Vec<String>| names.iter().find(|n| *n == "数据").or(names.first()).cloned().ok_or_else(|| Problem::new(&EMPTY_FILE));
     if format == Format::Xls {
         let mut book: Xls<_> = Xls::new(BufReader::new(open(upload)?)).map_err(|e| bad(&e))?;

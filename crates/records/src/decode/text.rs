@@ -334,8 +334,13 @@ pub(super) fn rows(upload: &Upload, shape: &Shape, expected: &Header, headers: &
         }
         let width = header.names.len();
         // A cell beyond the header is nobody's: the row is refused, the file is not.
-        let surplus: Vec<String> =
-            record.iter().enumerate().skip(width).filter(|(_, t)| !t.trim().is_empty()).map(|(at, _)| format!("第{}列", at + 1)).collect();
+        let surplus: Vec<(String, String)> = record
+            .iter()
+            .enumerate()
+            .skip(width)
+            .filter(|(_, t)| !t.trim().is_empty())
+            .map(|(at, text)| (format!("第{}列", at + 1), text.to_owned()))
+            .collect();
         cells.resize(width, Cell::Empty);
         for (cell, text) in cells.iter_mut().zip(record.iter().map(Some).chain(std::iter::repeat(None))) {
             fill(cell, text.unwrap_or_default());

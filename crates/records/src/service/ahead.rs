@@ -1,7 +1,7 @@
 //! Looking ahead: while one chunk is written, a second connection asks the database about the next. What it says may be out of date by the time
 //! it is used, in two ways. Chunks of the same load that committed after the look are known here ([`Recent`]): what they touched is asked again.
-//! Other loads are not: then the unique index of present versions, or a version that cannot be closed, stops the chunk, and it is taken again
-//! with nothing seen before.
+//! What others wrote is not: then the unique indexes of present versions and of present names, or a version or name that cannot be closed, stop the
+//! chunk, and it is taken again with nothing seen before.
 
 use super::chunk::{Chunk, Touched};
 use crate::check::Checked;
@@ -34,15 +34,21 @@ impl Ahead {
     }
 }
 
-/// Asks about chunks as they come and hands them on. Ends when nobody wants more.
+/// Asks about chunks as they come and hands them on; without a connection it only hands them on. Ends when nobody wants more.
 pub(super) async fn scout(
-    connection: Bulk,
+    connection: Option<Bulk>,
     auto_min_rule: u32,
     committed: Arc<AtomicU64>,
     mut chunks: mpsc::Receiver<Chunk>,
     ready: mpsc::Sender<(Chunk, Ahead)>,
 ) -> Result<()> {
     while let Some(chunk) = chunks.recv().await {
+        let Some(connection) = &connection else {
+            if ready.send((chunk, Ahead::default())).await.is_err() {
+                return Ok(());
+            }
+            continue;
+        };
         let before = committed.load(Ordering::Acquire);
         let rows: Vec<_> =
             chunk.rows.iter().filter_map(|r| if let Checked::Sound(row) = &r.checked { Some(row.as_ref()) } else { None }).collect();

@@ -36,11 +36,18 @@ pub(super) struct Raw {
     names: Arc<[String]>,
     text: String,
     ends: Vec<usize>,
+    /// What belonged to no column.
+    further: Vec<(String, String)>,
 }
 
 impl Raw {
-    pub(super) fn of(names: &Arc<[String]>, cells: &[Cell]) -> Self {
-        let mut raw = Self { names: Arc::clone(names), text: String::with_capacity(1024), ends: Vec::with_capacity(cells.len()) };
+    pub(super) fn of(names: &Arc<[String]>, cells: &[Cell], further: &[(String, String)]) -> Self {
+        let mut raw = Self {
+            names: Arc::clone(names),
+            text: String::with_capacity(1024),
+            ends: Vec::with_capacity(cells.len()),
+            further: further.to_vec(),
+        };
         for cell in cells {
             match cell {
                 Cell::Empty => {}
@@ -56,7 +63,8 @@ impl Raw {
     fn cells(&self) -> Vec<(&str, &str)> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         let texts = starts.zip(&self.ends).map(|(from, to)| self.text.get(from..*to).unwrap_or_default());
-        self.names.iter().map(String::as_str).zip(texts).filter(|(name, _)| !is_returned_column(name)).collect()
+        let further = self.further.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        self.names.iter().map(String::as_str).zip(texts).filter(|(name, _)| !is_returned_column(name)).chain(further).collect()
     }
 }
 
@@ -170,6 +178,7 @@ pub(super) async fn write_chunk(loading: &Loading<'_>, tx: &mut BulkTx<'_>, chun
             (None, Checked::Refused(issues)) => (Verdict::Refused, issues.clone()),
             (None, Checked::Sound(_)) => return Err(Problem::internal("a sound row without a resolution")),
         };
+        let issues: Vec<Issue> = issues.into_iter().map(Issue::storable).collect();
         if verdict == Verdict::Refused {
             let text = serde_json::to_vec(&ready.raw.cells()).map_err(Problem::internal)?;
             effects.quarantined.push(Quarantined {
@@ -316,6 +325,7 @@ impl Writer<'_> {
             (None, false) => Verdict::AcceptedWithWarnings,
         };
         counts.late += i64::from(row.statement.late && record_id.is_none());
+        let issues: Vec<Issue> = issues.into_iter().map(Issue::storable).collect();
         let version = self.version(subject_id, record_id, row, timeliness, &issues)?;
         effects.in_chunk.insert(key, effects.new.len());
         effects.new.push(version);

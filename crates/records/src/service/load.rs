@@ -8,7 +8,7 @@ use super::receive::Returned;
 use crate::check::{Checked, Checker};
 use crate::decode::{self, Encoding, Format, Shape};
 use crate::header::{Header, Headers, Target};
-use crate::model::{Counts, DRY_RUN_TOO_LARGE, Issue, MIXED_BATCHES, Severity, TOO_MANY_DRY_RUNS, Verdict};
+use crate::model::{Counts, DRY_RUN_TOO_LARGE, Issue, MIXED_BATCHES, Severity, TOO_MANY_DRY_RUNS, Verdict, storable_json};
 use crate::spool::Upload;
 use crate::store;
 use crate::store::FileToLoad;
@@ -96,6 +96,7 @@ pub(crate) async fn run_reporting(records: &Records, file_id: Uuid, lease: &Leas
     let directory = records.directory.get(&records.db, records.clock.now()).await?;
     let basis = records.basis(&directory, configuration, item, &file.feed, today, (file.agency_id, load.regions.clone()));
 
+    let mut one_chunk = false;
     if file.state == "queued" {
         // Read it through once, so that a fault of the file as a whole shows before anything of it is stored, and its size is known.
         let counted = count_rows(&load, &basis).await;
@@ -104,6 +105,7 @@ pub(crate) async fn run_reporting(records: &Records, file_id: Uuid, lease: &Leas
             Err(problem) if matches!(problem.of.kind, Kind::Internal | Kind::Unavailable) => return Err(problem),
             Err(problem) => return refuse(records, &actor, &file, problem).await,
         };
+        one_chunk = usize::try_from(rows).is_ok_and(|rows| rows <= records.ingest.chunk_rows);
         let now = records.clock.now();
         records
             .db
@@ -129,7 +131,9 @@ pub(crate) async fn run_reporting(records: &Records, file_id: Uuid, lease: &Leas
     let committed = Arc::new(AtomicU64::new(0));
     let (hand_on, mut ready) = mpsc::channel(CHUNKS_AHEAD);
     let auto_min_rule = records.configuration.get().auto_min_rule(today);
-    let scout = tokio::spawn(scout(records.db.bulk().await?, auto_min_rule, Arc::clone(&committed), receive, hand_on));
+    // A file of one chunk has nothing to look ahead to.
+    let ahead = if one_chunk { None } else { Some(records.db.bulk().await?) };
+    let scout = tokio::spawn(scout(ahead, auto_min_rule, Arc::clone(&committed), receive, hand_on));
     let mut connection = records.db.bulk().await?;
     let mut recent = Recent::default();
     let loading = Loading { records, file: &file, item_version, actor: &actor, today };
@@ -198,6 +202,9 @@ async fn refuse(records: &Records, actor: &Actor, file: &FileToLoad, problem: Pr
             record(tx, actor, Change::new("batch.refuse", "batch", file.batch_id).with(detail), now).await
         })
         .await?;
+    if records.ingest.spool_keep_days == 0 {
+        records.spool.remove(file.id).await;
+    }
     Ok(Outcome::Done)
 }
 
@@ -207,6 +214,7 @@ fn problem_json(problem: &Problem) -> Value {
     if let Some(map) = body.as_object_mut() {
         map.extend(problem.details.iter().map(|(k, v)| (k.clone(), v.clone())));
     }
+    storable_json(&mut body);
     body
 }
 
@@ -250,7 +258,7 @@ fn decode_chunks(load: &Load, mut checker: Checker, rows_done: i64, chunk_rows: 
         if of_other_batch || (load.file.round > 1 && returned.is_none()) {
             checked = Checked::Refused(vec![whole_issue(&MIXED_BATCHES, Severity::Error)]);
         }
-        chunk.rows.push(Ready { row_no, raw: Raw::of(&names, row.cells), checked });
+        chunk.rows.push(Ready { row_no, raw: Raw::of(&names, row.cells, row.unknown), checked });
         if chunk.rows.len() >= chunk_rows {
             let next = Chunk { first_row: position + 1, rows: Vec::with_capacity(chunk_rows) };
             wanted = send(std::mem::replace(&mut chunk, next));

@@ -11,7 +11,7 @@ use crate::store::{self, NewBatch, NewFile};
 use chrono::Duration;
 use credence_audit::{Change, record};
 use credence_catalog::configuration::VersionedItem;
-use credence_core::problem::{Problem, Result};
+use credence_core::problem::{Kind, Problem, Result};
 use credence_core::{Actor, Permission};
 use credence_jobs::{Lease, NewJob, enqueue, enqueue_leased, finish_in_call};
 use credence_web::idempotency::{self, Key};
@@ -128,7 +128,11 @@ pub async fn accept(
             Ok(*received)
         }
         Err(problem) => {
-            spooled.upload.discard().await;
+            // When the database failed, the commit may have reached it and only the word of it be lost: then the upload belongs to a file. If it does
+            // not, it goes with the orphans.
+            if !matches!(problem.of.kind, Kind::Internal | Kind::Unavailable) {
+                spooled.upload.discard().await;
+            }
             Err(problem)
         }
     }

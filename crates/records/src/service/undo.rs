@@ -82,8 +82,7 @@ const FOLLOW_SUBJECTS: i64 = 100;
 
 /// What rested on registration data of the batch follows it. Done again after a death, it comes to the same.
 async fn follow(records: &Records, actor: &Actor, batch: Uuid, lease: &Lease) -> Result<Outcome> {
-    let now = records.clock.now();
-    let undone = store::batch(&mut *records.db.read().await?, batch, now).await?;
+    let undone = store::batch(&mut *records.db.read().await?, batch, records.clock.now()).await?;
     let registers = |item: &str| records.configuration.get().items.get(item).is_some_and(|v| v.item.registers_subject);
     let Some(item) = undone.map(|b| b.item).filter(|item| registers(item)) else { return Ok(Outcome::Done) };
     let mut after = Uuid::nil();
@@ -97,7 +96,7 @@ async fn follow(records: &Records, actor: &Actor, batch: Uuid, lease: &Lease) ->
             .db
             .write(async |tx| {
                 for subject in &subjects {
-                    registration::follow(records, tx, actor, *subject, &item, now).await?;
+                    registration::follow(records, tx, actor, *subject, &item, records.clock.now()).await?;
                 }
                 Ok(())
             })

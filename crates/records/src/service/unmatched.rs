@@ -2,7 +2,7 @@
 
 use super::{Records, record_place, row_place};
 use crate::check::Statement;
-use crate::model::{REASON_MISSING, RECORD_OF_OTHER_AGENCY, RECORD_WITHDRAWN, ROW_DECIDED};
+use crate::model::{BATCH_NOT_OPEN, REASON_MISSING, RECORD_OF_OTHER_AGENCY, RECORD_WITHDRAWN, ROW_DECIDED};
 use crate::store;
 use crate::store::versions::{self, Version};
 use chrono::{DateTime, Utc};
@@ -89,9 +89,15 @@ pub async fn link(records: &Records, actor: &Actor, id: Uuid, subject: Uuid, rea
     records
         .db
         .write(async |tx| {
+            // The batch first, as an undo locks it: a row of a batch that is being undone is nobody's any more.
+            let batch = store::batch_of_unmatched(tx, id).await?.ok_or_else(|| Problem::new(&NOT_FOUND))?;
+            let open = store::lock_batch(tx, batch).await?.is_some_and(|b| b.state == "open");
             let row = store::lock_unmatched(tx, id).await?.ok_or_else(|| Problem::new(&NOT_FOUND))?;
             if row.state != "waiting" {
                 return Err(Problem::new(&ROW_DECIDED));
+            }
+            if !open {
+                return Err(Problem::new(&BATCH_NOT_OPEN));
             }
             let found = credence_subjects::store::find(tx.conn(), subject).await?;
             if found.is_none_or(|s| s.kind == "natural_person") {

@@ -504,6 +504,11 @@ pub(crate) async fn waiting_unmatched(conn: &mut AsyncPgConnection, after: Optio
     Ok(rows.into_iter().map(unmatched_row).collect())
 }
 
+/// The batch an unmatched row came with.
+pub(crate) async fn batch_of_unmatched(tx: &mut Tx<'_>, id: Uuid) -> Result<Option<Uuid>> {
+    unmatched_rows::table.find(id).select(unmatched_rows::batch_id).first(tx.conn()).await.optional().db()
+}
+
 pub(crate) async fn lock_unmatched(tx: &mut Tx<'_>, id: Uuid) -> Result<Option<UnmatchedRow>> {
     let row: Option<UnmatchedColumns> =
         unmatched_rows::table.find(id).for_update().select(unmatched_columns!()).first(tx.conn()).await.optional().db()?;

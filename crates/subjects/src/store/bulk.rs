@@ -5,7 +5,7 @@ use crate::matching::{Identified, KnownName, Resolution, SubjectRef};
 use crate::timeline::Stretch;
 use chrono::{DateTime, NaiveDate, Utc};
 use credence_catalog::SubjectKind;
-use credence_core::problem::Result;
+use credence_core::problem::{Problem, Result};
 use credence_db::{BulkTx, from_postgres};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -329,6 +329,8 @@ pub async fn register(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let ids: Vec<Uuid> = registered.keys().copied().collect();
+    // Events and restatements lock the subject too; ids come in order, so two loads cannot lock each other out.
+    query(tx.raw(), "SELECT 1 FROM subjects WHERE id = ANY ($1) ORDER BY id FOR UPDATE", &[&ids]).await?;
     let kinds: Vec<Option<&str>> = registered.values().map(|r| r.kind.map(SubjectKind::code)).collect();
     query(
         tx.raw(),
@@ -368,7 +370,11 @@ fn fresh_ids(n: usize) -> Vec<Uuid> {
 async fn write_names(tx: &BulkTx<'_>, registered: &BTreeMap<Uuid, Registered>, now: DateTime<Utc>) -> Result<()> {
     let gone: Vec<Uuid> = registered.values().flat_map(|r| history::gone(r.stored_names.iter().copied(), &r.names)).collect();
     if !gone.is_empty() {
-        query(tx.raw(), "UPDATE subject_names SET known_to = greatest($2, known_from) WHERE id = ANY ($1)", &[&gone, &now]).await?;
+        let sql = "UPDATE subject_names SET known_to = greatest($2, known_from) WHERE id = ANY ($1) AND known_to IS NULL RETURNING 1";
+        if query(tx.raw(), sql, &[&gone, &now]).await?.len() < gone.len() {
+            // Somebody else changed a name since it was looked up: the chunk is taken again.
+            return Err(Problem::internal("40001: names changed under way"));
+        }
     }
     let fresh: Vec<(Uuid, _)> = registered.iter().flat_map(|(id, r)| history::fresh(&r.names).map(|s| (*id, s))).collect();
     if fresh.is_empty() {

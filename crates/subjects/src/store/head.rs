@@ -78,7 +78,9 @@ struct Row {
 }
 
 const HEAD: &str = "
-    SELECT s.id, s.kind, coalesce(s.confirmed_at <= $3, false) AS confirmed,
+    SELECT s.id, s.kind,
+           EXISTS (SELECT 1 FROM subject_names c WHERE c.subject_id = s.id AND c.confirmed AND c.source <> 'event'
+                      AND c.known_from <= $3 AND (c.known_to IS NULL OR c.known_to > $3)) AS confirmed,
            EXISTS (SELECT 1 FROM subject_merges m WHERE m.from_subject_id = s.id OR m.into_subject_id = s.id) AS merged,
            (SELECT coalesce(json_agg(n), '[]') FROM (
                 SELECT name, confirmed, valid_from, valid_to, known_from FROM subject_names

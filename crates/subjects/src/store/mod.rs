@@ -189,11 +189,18 @@ pub(crate) async fn profiles(conn: &mut AsyncPgConnection, id: Uuid) -> Result<P
         .collect())
 }
 
+/// Closes rows in known time: now, but never before they were known, whatever the clocks of two machines say.
+async fn close_known(tx: &mut Tx<'_>, statement: &str, ids: Vec<Uuid>, now: DateTime<Utc>) -> Result<()> {
+    use diesel::sql_types::{Array, Timestamptz, Uuid as SqlUuid};
+    diesel::sql_query(statement).bind::<Array<SqlUuid>, _>(ids).bind::<Timestamptz, _>(now).execute(tx.conn()).await.db()?;
+    Ok(())
+}
+
 /// Stores names as they are now: rows that no stretch stands for are closed in known time, new stretches written.
 pub(crate) async fn write_names(tx: &mut Tx<'_>, id: Uuid, stored: &[KnownName], names: &Names, now: DateTime<Utc>) -> Result<()> {
     use subject_names as n;
     let gone = history::gone(stored.iter().map(|k| k.id), names);
-    diesel::update(n::table.filter(n::id.eq_any(gone))).set(n::known_to.eq(now)).execute(tx.conn()).await.db()?;
+    close_known(tx, "UPDATE subject_names SET known_to = greatest(known_from, $2) WHERE id = ANY ($1)", gone, now).await?;
     for s in history::fresh(names) {
         diesel::insert_into(n::table)
             .values((
@@ -238,7 +245,7 @@ pub(crate) async fn write_provisional_name(tx: &mut Tx<'_>, id: Uuid, name: &Nam
 pub(crate) async fn write_profiles(tx: &mut Tx<'_>, id: Uuid, stored: &[Uuid], profiles: &Profiles, now: DateTime<Utc>) -> Result<()> {
     use subject_profiles as p;
     let gone = history::gone(stored.iter().copied(), profiles);
-    diesel::update(p::table.filter(p::id.eq_any(gone))).set(p::known_to.eq(now)).execute(tx.conn()).await.db()?;
+    close_known(tx, "UPDATE subject_profiles SET known_to = greatest(known_from, $2) WHERE id = ANY ($1)", gone, now).await?;
     for s in history::fresh(profiles) {
         diesel::insert_into(p::table)
             .values((

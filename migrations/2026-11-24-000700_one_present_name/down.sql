@@ -1,0 +1,1 @@
+DROP INDEX subject_names_one_present;
