@@ -259,7 +259,7 @@ fn refused_rows_come_back_beside_the_input_and_land_in_the_same_batch_once_corre
     let again = ran.json();
     assert_eq!((ran.code, &again["same_file"]), (Some(3), &json!(true)), "{ran:?}");
     assert_eq!(again["rejects"], rejects.to_str().unwrap());
-    assert_eq!(std::fs::read_to_string(dir.path().join("bad.rejects.previous.xlsx")).unwrap(), "half corrected");
+    assert_eq!(std::fs::read_to_string(dir.path().join("bad.rejects.previous-1.xlsx")).unwrap(), "half corrected");
 
     // Corrected where it lies and pushed with the same options.
     let corrected = sheet(&rejects).set(0, CODE_COLUMN, &party(12));

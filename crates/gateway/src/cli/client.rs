@@ -172,16 +172,29 @@ impl Client {
         }
     }
 
-    /// The workbook of a batch's refused rows.
-    pub(super) fn rejects(&self, id: &str) -> Result<Vec<u8>, Failure> {
-        let response = self.good(self.get(&format!("/v1/batches/{id}/rejects.xlsx"), REJECTS_MAX))?;
+    /// A batch's refused rows, as a workbook or as CSV, to be read from the connection: there may be very many.
+    pub(super) fn rejects(&self, id: &str, format: Rejects) -> Result<impl Read + use<>, Failure> {
+        let (ending, media_type) = match format {
+            Rejects::Workbook => ("xlsx", "spreadsheetml"),
+            Rejects::Csv => ("csv", "text/csv"),
+        };
+        let response = self.good(self.get(&format!("/v1/batches/{id}/rejects.{ending}"), REJECTS_MAX))?;
         let content_type = response.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
-        if !content_type.contains("spreadsheetml") {
-            let text = format!("{} gave no workbook of refused rows but `{content_type}`; check what stands before the server", self.url);
+        if !content_type.contains(media_type) {
+            let text = format!("{} gave no file of refused rows but `{content_type}`; check what stands before the server", self.url);
             return Err(Failure::new("bad_answer", text));
         }
-        response.into_body().into_with_config().limit(REJECTS_BYTES_MAX).read_to_vec().map_err(|e| self.unreachable(&e))
+        Ok(response.into_body().into_with_config().limit(REJECTS_BYTES_MAX).reader())
     }
+}
+
+/// Forms of the file of refused rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rejects {
+    /// XLSX, for people; the server makes it for so many rows only.
+    Workbook,
+    /// CSV, however many rows there are.
+    Csv,
 }
 
 #[cfg(test)]

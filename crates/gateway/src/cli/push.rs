@@ -1,6 +1,6 @@
 //! `credence push`: a department's client. File in, verdicts out; the refused rows are written beside the input.
 
-use super::client::{Client, News, PATIENCE_SECONDS, patiently};
+use super::client::{Client, News, PATIENCE_SECONDS, Rejects, patiently};
 use super::{Console, Failure};
 use clap::Args;
 use credence_records::model::{Issue, RowVerdict, Severity, Verdict};
@@ -8,6 +8,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,8 +16,9 @@ use std::time::Duration;
 /// What the help of `push` ends with.
 const ENDING: &str = "\
 For data.csv, refused rows are written to data.rejects.xlsx with their reasons. Correct them there and
-push that file with the same options: it goes into the same batch. An older data.rejects.xlsx is kept
-as data.rejects.previous.xlsx. A dry run writes its reasons to data.dry-run.csv.
+push that file with the same options: it goes into the same batch. More than 200,000 of them come as
+data.rejects.csv. An older data.rejects.xlsx is kept as data.rejects.previous-1.xlsx, and so on. A dry
+run writes its reasons to data.dry-run.csv.
 
 Pushing the very same file again is safe: the server recognises it.
 
@@ -173,13 +175,21 @@ fn follow(console: Console, client: &Client, push: &Push, received: &Value) -> R
     }
     let counts = batch.get("counts").cloned().unwrap_or_default();
     let in_quarantine = number(&batch, "in_quarantine");
-    let rejects = if in_quarantine > 0 { Some(beside(&push.file, "rejects.xlsx")) } else { None };
-    if let Some(path) = &rejects {
-        let fetched = patiently(patience, &mut away, &mut || client.rejects(id));
-        fetched.and_then(|workbook| write_rejects(path, &workbook)).map_err(|failure| {
+    let mut rejects = None;
+    if in_quarantine > 0 {
+        let mut fetch = |format| patiently(patience, &mut away, &mut || client.rejects(id, format));
+        let written = match fetch(Rejects::Workbook) {
+            // Too many rows for a sheet: they come as CSV, which is corrected and pushed the same way.
+            Err(failure) if failure.code() == "rejects_too_many" => {
+                fetch(Rejects::Csv).and_then(|body| write_rejects(&beside(&push.file, "rejects.csv"), body))
+            }
+            Err(failure) => Err(failure),
+            Ok(body) => write_rejects(&beside(&push.file, "rejects.xlsx"), body),
+        };
+        rejects = Some(written.map_err(|failure| {
             let what = format!("the batch is loaded ({}), but the file of its refused rows could not be fetched", summary(&counts));
             failure.amid(&what).with("batch", id).with("hint", "push the same file again: it is recognised, and the rows are fetched")
-        })?;
+        })?);
     }
     let rows = refused_rows(received);
     let path = rejects.as_deref().map(shown);
@@ -228,19 +238,30 @@ fn beside(input: &Path, ending: &str) -> PathBuf {
     input.with_file_name(format!("{stem}.{ending}"))
 }
 
-/// Writes the file of refused rows, whole or not at all. Somebody may have begun to correct the one of an earlier push: it is moved aside,
-/// never overwritten unseen.
-fn write_rejects(path: &Path, workbook: &[u8]) -> Result<(), Failure> {
-    let (part, previous) = (path.with_extension("part"), path.with_extension("previous.xlsx"));
-    let aside = || match std::fs::rename(path, &previous) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
-        _ => Ok(()),
+/// Writes the file of refused rows, whole or not at all, and returns where. Somebody may have begun to correct the one of an earlier push: it is
+/// moved aside under a number of its own, and none is ever overwritten.
+fn write_rejects(path: &Path, mut body: impl Read) -> Result<PathBuf, Failure> {
+    let part = path.with_extension("part");
+    let mut write = || {
+        let mut file = std::fs::File::create(&part)?;
+        std::io::copy(&mut body, &mut file)?;
+        file.sync_all()?;
+        if path.exists() {
+            std::fs::rename(path, previous(path))?;
+        }
+        std::fs::rename(&part, path)
     };
-    let written = std::fs::write(&part, workbook).and_then(|()| aside()).and_then(|()| std::fs::rename(&part, path));
-    written.map_err(|e| {
+    write().map(|()| path.to_owned()).map_err(|e| {
         let _ = std::fs::remove_file(&part);
         Failure::new("file_unwritable", format!("{}: {e}", path.display()))
     })
+}
+
+/// The first free name for an earlier file of refused rows: `x.rejects.previous-1.xlsx`, counting up.
+fn previous(path: &Path) -> PathBuf {
+    let ending = path.extension().map(|e| e.to_string_lossy().into_owned()).unwrap_or_default();
+    let numbered = |n: u32| path.with_extension(format!("previous-{n}.{ending}"));
+    (1..u32::MAX).map(numbered).find(|candidate| !candidate.exists()).unwrap_or_else(|| numbered(u32::MAX))
 }
 
 /// The refused rows an answer tells of; a large file's answer tells of none, and a very bad one's of the first thousand.
