@@ -9,7 +9,7 @@
 )]
 
 mod access;
-mod audit;
+mod adversity;
 mod catalog;
 mod cli;
 mod durability;

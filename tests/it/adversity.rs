@@ -1,5 +1,5 @@
-//! What a hostile reader found that could go wrong, each tried: whose record it is, what an undo leaves behind, what follows from registration
-//! data, what a key may reach, what a repeated request does.
+//! Things that go wrong between people and machines, each made to happen: whose record it is, what an undo leaves behind, what follows from
+//! registration data, what a key may reach, what a repeated request does, what a spoilt file or a stray character breaks.
 
 use crate::support::builders::{Table, party, penalties, penalty, registration};
 use crate::support::{Caller, TestApp};
