@@ -1,4 +1,4 @@
-//! Killed at any moment, started again: every acknowledged row once. The real program, SIGKILL, its own private PostgreSQL.
+//! Killed at any moment, started again: every acknowledged row once. The real program and its own private PostgreSQL, by SIGKILL.
 
 use crate::support::{TestApp, run};
 use credence_gateway::cli::Client;
@@ -9,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 
 const ROWS: u64 = 50_000;
 const KILLS: u64 = 20;
+/// At every which kill the database server is killed too.
+const DATABASE_KILL_EVERY: u64 = 5;
 
 /// The program as built beside this test.
 fn program() -> PathBuf {
@@ -123,6 +125,13 @@ fn outcome(dir: &Path) -> Vec<String> {
     })
 }
 
+/// Kills the database server at once, without the orderly end that follows the program's own death.
+fn kill_database(dir: &Path) {
+    let file = std::fs::read_to_string(dir.join("postgres/postmaster.pid")).unwrap();
+    let pid = file.lines().next().unwrap();
+    assert!(Command::new("kill").args(["-KILL", pid]).status().unwrap().success());
+}
+
 #[test]
 fn a_load_killed_twenty_times_ends_like_one_that_was_not() {
     let base = tempfile::tempdir().unwrap();
@@ -164,6 +173,9 @@ fn a_load_killed_twenty_times_ends_like_one_that_was_not() {
         let until = std::time::Instant::now() + std::time::Duration::from_micros(jitter >> 48);
         while std::time::Instant::now() < until {
             std::hint::spin_loop();
+        }
+        if kill % DATABASE_KILL_EVERY == DATABASE_KILL_EVERY - 1 {
+            kill_database(&killed);
         }
         server.kill();
         kills += 1;
