@@ -37,6 +37,60 @@ fn allowed(method: &str, path: &str) -> Option<&'static [Role]> {
         ("post", "/v1/person-files") => &[Consumer, Clerk],
         ("get", "/v1/me/subjects/{subject_id}/file" | "/v1/me/subjects/{subject_id}/accesses") => &[Subject],
         ("get", "/v1/audit/accesses" | "/v1/audit/changes") => &[Auditor],
+        ("get", "/v1/keys" | "/v1/measures" | "/v1/memoranda" | "/v1/typical-cases") => EVERYBODY,
+        (
+            "get",
+            "/v1/lists" | "/v1/lists/{list}" | "/v1/lists/{list}/entries" | "/v1/lists/{list}/entries.csv" | "/v1/lists/{list}/notices",
+        ) => EVERYBODY,
+        ("get", "/v1/list-entries/{entry_id}" | "/v1/subjects/{uscc}/list-entries") => EVERYBODY,
+        ("get", "/v1/list-entries") => &[Provider, Approver, CreditOffice, Auditor],
+        (
+            "post",
+            "/v1/list-entries"
+            | "/v1/list-entries/{entry_id}/notice"
+            | "/v1/list-entries/{entry_id}/objection"
+            | "/v1/list-entries/{entry_id}/answer"
+            | "/v1/list-entries/{entry_id}/publish"
+            | "/v1/list-entries/{entry_id}/drop"
+            | "/v1/list-entries/{entry_id}/exit",
+        ) => &[Provider, Approver],
+        ("post", "/v1/list-entries/{entry_id}/decide" | "/v1/list-entries/{entry_id}/confirm-ground") => &[Approver],
+        ("get", "/v1/me/subjects/{subject_id}/list-entries")
+        | ("post", "/v1/me/subjects/{subject_id}/list-entries/{entry_id}/objection") => &[Subject],
+        ("get", "/v1/joint-actions") => &[CreditOffice, Auditor],
+        ("post", "/v1/joint-actions/{action_id}/confirm" | "/v1/joint-actions/{action_id}/refuse") => &[CreditOffice],
+        ("get", "/v1/inbox")
+        | (
+            "post",
+            "/v1/directives/{directive_id}/accept"
+            | "/v1/directives/{directive_id}/decline"
+            | "/v1/directives/{directive_id}/feedback"
+            | "/v1/directives/{directive_id}/complete",
+        ) => &[Consumer],
+        ("get", "/v1/directives" | "/v1/directives/{directive_id}" | "/v1/joint-action/evaluation" | "/v1/checks") => {
+            &[Consumer, CreditOffice, Auditor]
+        }
+        ("get" | "post", "/v1/webhook-endpoints")
+        | (
+            "post",
+            "/v1/webhook-endpoints/{endpoint_id}/rotate"
+            | "/v1/webhook-endpoints/{endpoint_id}/pause"
+            | "/v1/webhook-endpoints/{endpoint_id}/resume"
+            | "/v1/webhook-endpoints/{endpoint_id}/close"
+            | "/v1/webhook-endpoints/{endpoint_id}/replay",
+        )
+        | ("get", "/v1/webhook-endpoints/{endpoint_id}/messages") => &[SecurityAdmin],
+        ("post", "/v1/checks" | "/v1/checks/{check_id}/feedback" | "/v1/check-batches")
+        | ("get", "/v1/checks/{check_id}" | "/v1/check-batches/{check_batch_id}" | "/v1/check-batches/{check_batch_id}/result.{format}") => {
+            &[Consumer]
+        }
+        ("post", "/v1/typical-cases") => &[Consumer],
+        ("get", "/v1/typical-cases/proposed")
+        | ("post", "/v1/typical-cases/{case_id}/publish" | "/v1/typical-cases/{case_id}/refuse" | "/v1/typical-cases/{case_id}/withdraw") => {
+            &[CreditOffice]
+        }
+        ("post", "/v1/attachments") => &[Provider, Approver, Consumer],
+        ("get", "/v1/attachments/{attachment_id}") => &[Provider, Approver, Consumer, CreditOffice, Auditor],
         _ => return None,
     })
 }
@@ -61,6 +115,23 @@ fn body(path: &str, ids: &Ids) -> Value {
         "/v1/unmatched-rows/{row_id}/link" => json!({ "subject_id": id, "reason": "x" }),
         "/v1/person-files" => json!({ "document_kind": "身份证", "document_number": resident_id(1), "purpose": "x" }),
         "/v1/subjects/{subject_id}/events" => json!({ "kind": "rename", "happened_on": "2026-01-01", "to_value": "x", "basis": "x" }),
+        "/v1/list-entries" => json!({ "list": "serious_illegality", "uscc": party(1), "facts": "x", "legal_basis": "x" }),
+        "/v1/list-entries/{entry_id}/notice" => json!({ "notice_no": "x", "served_on": "2026-11-23", "method": "direct", "proof": "x" }),
+        "/v1/list-entries/{entry_id}/answer" => json!({ "upheld": true, "answer": "x" }),
+        "/v1/list-entries/{entry_id}/decide" => json!({ "decision_no": "x", "decided_on": "2026-11-23" }),
+        "/v1/list-entries/{entry_id}/exit" => json!({ "cause": "correction", "reason": "x" }),
+        "/v1/directives/{directive_id}/feedback" | "/v1/directives/{directive_id}/complete" => {
+            json!({ "content": "x", "field_area": "x", "effect": "x", "status": "x" })
+        }
+        "/v1/webhook-endpoints" => json!({ "agency": "none", "url": "http://127.0.0.1/", "scheme": "ed25519", "description": "x" }),
+        "/v1/checks" => {
+            json!({ "subject": { "kind": "organisation", "uscc": party(1) }, "matter": "nothing", "case_no": "x", "purpose": "x" })
+        }
+        "/v1/checks/{check_id}/feedback" => json!({ "outcome": "pending", "reason": "x" }),
+        "/v1/check-batches" => json!({ "name": "x", "matter": "nothing", "purpose": "x", "subjects": [] }),
+        "/v1/typical-cases" => json!({ "feedback_id": id, "title": "x", "body": "x" }),
+        _ if path.starts_with("/v1/webhook-endpoints/") => json!({}),
+        _ if path.ends_with("/objection") => json!({ "text": "x" }),
         _ if path.ends_with("/correct") => json!({ "fields": {}, "reason": "x" }),
         _ => json!({ "reason": "x" }),
     }
@@ -84,9 +155,15 @@ fn call(caller: &Caller, method: &str, path: &str, ids: &Ids) -> Answer {
         .replace("{account_id}", &nil)
         .replace("{key_id}", &nil)
         .replace("{merge_id}", &nil)
-        .replace("{row_id}", &nil);
+        .replace("{row_id}", &nil)
+        .replace("{list}", "serious_illegality");
+    let url = ["entry_id", "action_id", "directive_id", "endpoint_id", "check_id", "check_batch_id", "case_id", "attachment_id"]
+        .iter()
+        .fold(url, |url, name| url.replace(&format!("{{{name}}}"), &nil));
     assert!(!url.contains('{'), "{url}");
     match (method, path) {
+        ("get", "/v1/joint-action/evaluation") => caller.get("/v1/joint-action/evaluation?by=month&from=2026-01&to=2026-11"),
+        ("post", "/v1/attachments") => caller.post_bytes("/v1/attachments?file_name=x.pdf", "application/octet-stream", b"x"),
         ("post", "/v1/batches") => caller.post_bytes("/v1/batches?item=honour&feed=v1", "text/csv", b"x"),
         ("get", _) => caller.get(&url),
         ("delete", _) => caller.delete(&url),

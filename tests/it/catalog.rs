@@ -147,6 +147,187 @@ fn a_rule_decided_by_keeps_its_value_under_its_version() {
     assert!(problem.details["faults"].to_string().contains("raise its version"), "{problem}");
 }
 
+const NEW_LIST: &str = r#"
+code = "water_dishonesty"
+name = "供水用水严重失信主体名单"
+name_en = "Serious dishonesty about water"
+kind = "serious_dishonesty"
+keeping = "native"
+state = "active"
+effective_from = 2026-01-01
+subject_kinds = ["legal_entity"]
+authority_kinds = ["water"]
+legal_basis = ["《城市供水条例》"]
+verified = false
+disclosure = "public"
+[native]
+ground_items = ["administrative_penalty_organisation"]
+objection_rule = "list.notice_objection_days"
+review_rule = "list.ground_review_wd"
+exit_conditions = "缴清欠费"
+exit_procedure = "向水利部门提出"
+remedies = "行政复议、行政诉讼"
+"#;
+
+const NEW_MEASURE: &str = r#"
+code = "tap_limit"
+name = "限制用水"
+name_en = "Tap limit"
+heading = "限制市场或行业准入"
+class = 1
+direction = "sanction"
+content = "限制用水量"
+legal_basis = ["《城市供水条例》"]
+department_kinds = ["water", "housing"]
+matters = ["TENDERING"]
+mandatory = true
+continuing = false
+state = "active"
+verified = false
+effective_from = 2026-01-01
+"#;
+
+const NEW_MEMORANDUM: &str = r#"
+code = "water_sanctions"
+name = "供水用水联合惩戒"
+name_en = "Sanctions about water"
+lead_kinds = ["water"]
+lists = ["water_dishonesty"]
+objects = "列入名单的单位"
+automatic = false
+reach = "lineage"
+legal_basis = ["《城市供水条例》"]
+state = "active"
+verified = false
+effective_from = 2026-01-01
+[[measures]]
+measure = "tap_limit"
+department_kinds = ["water"]
+"#;
+
+const LIST_FILE: &str = "lists/water_dishonesty.toml";
+const MEASURE_FILE: &str = "measures/tap_limit.toml";
+const MEMORANDUM_FILE: &str = "memoranda/water_sanctions.toml";
+
+#[test]
+fn a_list_its_measures_and_their_memorandum_are_added_without_a_line_of_code() {
+    let app = TestApp::new();
+    // Of a memorandum alone it is not known what it names.
+    let problem = apply(&app, &[(MEMORANDUM_FILE, NEW_MEMORANDUM)]).unwrap_err();
+    assert_eq!(problem.code(), "bad_config");
+    for unknown in ["there is no list water_dishonesty", "there is no measure tap_limit"] {
+        assert!(problem.details["faults"].to_string().contains(unknown), "{problem}");
+    }
+    let whole = [(LIST_FILE, NEW_LIST), (MEASURE_FILE, NEW_MEASURE), (MEMORANDUM_FILE, NEW_MEMORANDUM)];
+    let applied = apply(&app, &whole).unwrap();
+    assert_eq!(applied.added, ["list water_dishonesty", "measure tap_limit", "memorandum water_sanctions"]);
+    let configuration = app.block_on(app.app.catalog.configuration.fresh(&app.app.db)).unwrap();
+    let (before, day) = ("2025-12-31".parse().unwrap(), "2026-01-01".parse().unwrap());
+    assert!(configuration.list("water_dishonesty", before).is_none());
+    assert_eq!(configuration.list("water_dishonesty", day).unwrap().version, 1);
+    let memorandum = configuration.memoranda_of("water_dishonesty", day).next().unwrap();
+    assert_eq!(memorandum.body.measures[0].measure, "tap_limit");
+    assert_eq!(configuration.memoranda_of("water_dishonesty", before).count(), 0);
+    // Whatever writing the file has, what touches a matter is compared by its one value.
+    assert_eq!(configuration.matter(" TENDERING ").as_deref(), Some("工程招投标"));
+    assert_eq!(configuration.matter("抽签"), None);
+    assert_eq!(configuration.measure("tap_limit", day).unwrap().body.matters, ["工程招投标"]);
+    // Held beside, each is enough for the other; retired, it brings nothing more.
+    assert_eq!(apply(&app, &[(MEMORANDUM_FILE, NEW_MEMORANDUM)]).unwrap().unchanged, 1);
+    apply(&app, &[(MEMORANDUM_FILE, &NEW_MEMORANDUM.replace("\"active\"", "\"retired\""))]).unwrap();
+    let configuration = app.block_on(app.app.catalog.configuration.fresh(&app.app.db)).unwrap();
+    assert_eq!(configuration.memoranda_of("water_dishonesty", day).count(), 0);
+    assert_eq!(configuration.memoranda["water_sanctions"].version, 2, "it can still be told what it said");
+}
+
+#[test]
+fn nothing_is_listed_and_no_right_taken_without_a_law() {
+    let app = TestApp::new();
+    let law = "legal_basis = [\"《城市供水条例》\"]";
+    for none in ["", "legal_basis = []", "legal_basis = [\" \"]", "legal_basis = [\"待核实\"]"] {
+        let faults = |file: &str, text: &str| {
+            assert!(text.contains(law), "{text}");
+            let text = text.replace(law, none);
+            apply(&app, &[(file, text.as_str())]).unwrap_err().details["faults"].to_string()
+        };
+        let measure = faults(MEASURE_FILE, NEW_MEASURE);
+        assert!(measure.contains(MEASURE_FILE) && measure.contains("a class-1 measure takes rights"), "{measure}");
+        // Asleep or not: what takes a right states the law first.
+        let measure = faults(MEASURE_FILE, &NEW_MEASURE.replace("\"active\"", "\"unverified\""));
+        assert!(measure.contains("a class-1 measure takes rights"), "{measure}");
+        let list = faults(LIST_FILE, NEW_LIST);
+        assert!(list.contains(LIST_FILE) && list.contains("a list without a legal basis may not be kept"), "{list}");
+        let memorandum = faults(MEMORANDUM_FILE, NEW_MEMORANDUM);
+        assert!(memorandum.contains("a memorandum without a basis"), "{memorandum}");
+    }
+    assert_eq!(app.count("SELECT count(*) FROM config_documents WHERE code IN ('tap_limit', 'water_dishonesty', 'water_sanctions')"), 0);
+}
+
+#[test]
+fn what_must_not_be_brought_about_is_refused_as_configuration() {
+    let shipped = Files::shipped().folder();
+    let faults = |files: &[(&str, String)]| {
+        let files: Vec<(&str, &str)> = files.iter().map(|(file, text)| (*file, text.as_str())).collect();
+        Folder::read(files).faults_beside(&shipped.documents).join("\n")
+    };
+    let memorandum = |list: &str, measure: &str| {
+        let text = NEW_MEMORANDUM.replace("water_dishonesty", list).replace("tap_limit", measure);
+        [(MEMORANDUM_FILE, text.replace("department_kinds = [\"water\"]\n", ""))]
+    };
+    assert_eq!(faults(&memorandum("serious_illegality", "key_supervision")), "");
+    for (list, measure, says) in [
+        ("focus_watch", "key_supervision", "for monitoring only"),
+        ("city_commendation", "key_supervision", "of the direction sanction"),
+        ("serious_illegality", "fewer_inspections", "of the direction incentive"),
+        ("serious_illegality", "industry_entry_limit", "is unverified"),
+    ] {
+        let found = faults(&memorandum(list, measure));
+        assert!(found.contains(says), "{list} {measure}: {found}");
+    }
+    for (from, to, says) in [
+        ("\"serious_dishonesty\"", "\"judgment_default\"", "listed by the courts"),
+        ("list.notice_objection_days", "list.no_such_days", "there is no rule list.no_such_days"),
+        ("list.notice_objection_days", "list.scjg_serious.max_months", "with the unit working_day"),
+        ("administrative_penalty_organisation", "no_such_item", "there is no catalogue item no_such_item"),
+    ] {
+        let found = faults(&[(LIST_FILE, NEW_LIST.replace(from, to))]);
+        assert!(found.contains(says), "{to}: {found}");
+    }
+    let found = faults(&[(MEASURE_FILE, NEW_MEASURE.replace("TENDERING", "抽签"))]);
+    assert!(found.contains("抽签 is not in the code set matter"), "{found}");
+}
+
+#[test]
+fn the_shipped_lists_bring_what_the_agencies_of_the_city_do() {
+    let app = TestApp::new();
+    let configuration = app.app.catalog.configuration.get();
+    let day = "2026-11-24".parse().unwrap();
+    for list in configuration.lists.values().filter(|list| list.body.in_force(day)) {
+        let code = list.body.code.as_str();
+        let memoranda: Vec<_> = configuration.memoranda_of(code, day).collect();
+        let automatic: Vec<&str> = memoranda.iter().filter(|m| m.body.automatic).map(|m| m.body.code.as_str()).collect();
+        match code {
+            "judgment_defaulter" => assert_eq!(automatic, ["judgment_defaulter_sanctions"], "the courts have decided already"),
+            _ => assert_eq!(automatic, Vec::<&str>::new(), "{code}: the credit office confirms"),
+        }
+        for taken in memoranda.iter().flat_map(|m| &m.body.measures) {
+            let measure = configuration.measure(&taken.measure, day).unwrap_or_else(|| panic!("{code}: {} is in force", taken.measure));
+            assert!(!taken.kinds(&measure.body).is_empty());
+        }
+    }
+    let kinds: std::collections::BTreeSet<&str> = configuration
+        .memoranda_of("serious_illegality", day)
+        .flat_map(|m| &m.body.measures)
+        .filter_map(|taken| Some(taken.kinds(&configuration.measures.get(&taken.measure)?.body)))
+        .flatten()
+        .map(String::as_str)
+        .collect();
+    for kind in ["administrative_approval", "tax", "emergency", "development_reform", "housing", "transport", "natural_resources"] {
+        assert!(kinds.contains(kind), "{kind}: {kinds:?}");
+    }
+    assert_eq!(configuration.memoranda_of("focus_watch", day).count(), 0);
+}
+
 #[test]
 fn the_shipped_configuration_has_no_fault_and_every_item_has_schema_and_template() {
     assert_eq!(Files::shipped().folder().faults(), Vec::<String>::new());

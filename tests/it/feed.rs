@@ -2,7 +2,7 @@
 
 use crate::support::TestApp;
 use crate::support::builders::penalty;
-use credence_audit::feed::{Position, read};
+use credence_audit::feed::{Position, move_to, place, read};
 use credence_audit::{Change, record};
 use credence_core::Actor;
 use uuid::Uuid;
@@ -28,6 +28,20 @@ fn a_number_taken_early_and_committed_late_is_not_skipped() {
         slow.commit().await.unwrap();
         let seen: Vec<Uuid> = read(db, start, 1000).await.unwrap().iter().map(|e| e.object_id).collect();
         assert_eq!(seen, [early, late]);
+    });
+}
+
+#[test]
+fn a_reader_never_goes_back() {
+    let app = TestApp::new();
+    let now = app.app.clock.now();
+    let db = &app.app.db;
+    app.block_on(async {
+        assert_eq!(place(db, "test").await.unwrap(), Position::default());
+        for (to, stands) in [((7, 9), (7, 9)), ((7, 8), (7, 9)), ((6, 99), (7, 9)), ((8, 1), (8, 1))] {
+            db.write(async |tx| move_to(tx, "test", Position { xid: to.0, id: to.1 }, now).await).await.unwrap();
+            assert_eq!(place(db, "test").await.unwrap(), Position { xid: stands.0, id: stands.1 });
+        }
     });
 }
 

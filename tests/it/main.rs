@@ -10,6 +10,7 @@
 
 mod access;
 mod adversity;
+mod attachments;
 mod catalog;
 mod cli;
 mod durability;
@@ -18,9 +19,13 @@ mod files;
 mod formats;
 mod identity;
 mod ingestion;
+mod joint_action;
+mod lists;
 mod schema;
 mod single_records;
 mod spreadsheet;
 mod subjects;
 mod support;
 mod tidy;
+mod walkthrough;
+mod whole_lists;

@@ -1,12 +1,13 @@
 //! The access log: an entry is committed before the work begins and completed before the answer goes out, so that a query that failed
-//! half-way has left its trace too. It covers every query of what is not public and every query about a natural person.
+//! half-way has left its trace too. What a job answers is logged in the transaction that keeps the answer. It covers every query of what is
+//! not public and every query about a natural person.
 
 use crate::change::actor_columns;
 use chrono::{DateTime, Utc};
 use credence_core::actor::Actor;
 use credence_core::problem::{Kind, Problem, Result};
 use credence_db::schema::access_log;
-use credence_db::{Db, DbResult};
+use credence_db::{Db, DbResult, Tx};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use serde::Serialize;
@@ -25,6 +26,16 @@ pub struct Statement<'a> {
     pub authorisation: Option<&'a str>,
 }
 
+impl Statement<'_> {
+    fn refuse_control_characters(&self) -> Result<()> {
+        let stated = [self.purpose, self.authorisation];
+        if stated.into_iter().flatten().any(|text| text.chars().any(char::is_control)) {
+            return Err(Problem::malformed("用途与授权编号不能含控制字符", "purpose and authorisation hold no control characters"));
+        }
+        Ok(())
+    }
+}
+
 /// Runs `work` between the two halves of an access entry. `work` returns the subject it found beside its result.
 pub async fn logged<T>(
     db: &Db,
@@ -33,10 +44,7 @@ pub async fn logged<T>(
     now: DateTime<Utc>,
     work: impl AsyncFnOnce() -> Result<(Option<Uuid>, T)>,
 ) -> Result<T> {
-    let stated = [statement.purpose, statement.authorisation];
-    if stated.into_iter().flatten().any(|text| text.chars().any(char::is_control)) {
-        return Err(Problem::malformed("用途与授权编号不能含控制字符", "purpose and authorisation hold no control characters"));
-    }
+    statement.refuse_control_characters()?;
     let id = Uuid::now_v7();
     let (actor_kind, actor_id) = actor_columns(actor);
     {
@@ -71,6 +79,32 @@ pub async fn logged<T>(
         .await
         .db()?;
     result.map(|(_, value)| value)
+}
+
+/// Writes the entry of a query that found `subject`, completed, in the transaction that keeps its answer: for answers that a job works out and
+/// somebody reads later. Answer and entry are there together or not at all.
+pub async fn logged_in(tx: &mut Tx<'_>, actor: &Actor, statement: Statement<'_>, now: DateTime<Utc>, subject: Uuid) -> Result<()> {
+    statement.refuse_control_characters()?;
+    let (actor_kind, actor_id) = actor_columns(actor);
+    diesel::insert_into(access_log::table)
+        .values((
+            access_log::id.eq(Uuid::now_v7()),
+            access_log::at.eq(now),
+            access_log::actor_kind.eq(actor_kind),
+            access_log::actor_id.eq(actor_id),
+            access_log::actor_label.eq(&actor.label),
+            access_log::agency_id.eq(actor.agency.map(|a| a.0)),
+            access_log::action.eq(statement.action),
+            access_log::subject_id.eq(subject),
+            access_log::purpose.eq(statement.purpose),
+            access_log::authorisation.eq(statement.authorisation),
+            access_log::outcome.eq("granted"),
+            access_log::completed_at.eq(now),
+        ))
+        .execute(tx.conn())
+        .await
+        .db()?;
+    Ok(())
 }
 
 fn outcome_of(problem: &Problem) -> &'static str {

@@ -2,10 +2,11 @@
 //! so "everything after the last number I saw" skips rows. The feed is therefore read in order of (transaction, number), and only up to
 //! the oldest transaction still running.
 
+use chrono::{DateTime, Utc};
 use credence_core::problem::Result;
-use credence_db::{Db, DbResult};
-use diesel::QueryableByName;
-use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Uuid as SqlUuid};
+use credence_db::{Db, DbResult, Tx};
+use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::{OptionalExtension, QueryableByName};
 use diesel_async::RunQueryDsl;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -63,4 +64,42 @@ pub async fn read(db: &Db, after: Position, limit: i64) -> Result<Vec<FeedEntry>
     .load(&mut conn)
     .await
     .db()
+}
+
+#[derive(QueryableByName)]
+struct Place {
+    #[diesel(sql_type = BigInt)]
+    xid: i64,
+    #[diesel(sql_type = BigInt)]
+    entry_id: i64,
+}
+
+/// How far a reader has come; the beginning when it never read.
+pub async fn place(db: &Db, reader: &str) -> Result<Position> {
+    let found: Option<Place> = diesel::sql_query("SELECT xid, entry_id FROM feed_readers WHERE reader = $1")
+        .bind::<Text, _>(reader)
+        .get_result(&mut db.read().await?)
+        .await
+        .optional()
+        .db()?;
+    Ok(found.map_or_else(Position::default, |p| Position { xid: p.xid, id: p.entry_id }))
+}
+
+/// Moves a reader on, never back: two workers may follow the same feed, and the slower one must not undo the place of the other. That it moved is no
+/// change of anything that is audited.
+pub async fn move_to(tx: &mut Tx<'_>, reader: &str, to: Position, now: DateTime<Utc>) -> Result<()> {
+    diesel::sql_query(
+        "INSERT INTO feed_readers AS r (reader, xid, entry_id, moved_at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (reader) DO UPDATE SET xid = excluded.xid, entry_id = excluded.entry_id, moved_at = excluded.moved_at
+          WHERE (r.xid, r.entry_id) < (excluded.xid, excluded.entry_id)",
+    )
+    .bind::<Text, _>(reader)
+    .bind::<BigInt, _>(to.xid)
+    .bind::<BigInt, _>(to.id)
+    .bind::<Timestamptz, _>(now)
+    .execute(tx.conn())
+    .await
+    .db()?;
+    tx.mark_recorded();
+    Ok(())
 }

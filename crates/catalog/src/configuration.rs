@@ -1,7 +1,9 @@
-//! What is in force, parsed once and shared: items, code sets, rules, the disclosure table. A snapshot never changes; the handle swaps it
-//! when `config apply` brought a newer revision.
+//! What is in force, parsed once and shared: items, code sets, rules, lists with their memoranda and measures, the disclosure table. A
+//! snapshot never changes; the handle swaps it when `config apply` brought a newer revision.
 
 use crate::disclosure::Table;
+use crate::lists::ListDefinition;
+use crate::measures::{MATTERS, Measure, Memorandum};
 use crate::model::{CodeSet, FieldType, Item, SubjectKind};
 use crate::store;
 use chrono::NaiveDate;
@@ -23,6 +25,15 @@ pub struct VersionedItem {
     pub item: Item,
 }
 
+/// A document and the version under which the database holds it.
+#[derive(Debug, Clone)]
+pub struct Versioned<T> {
+    /// Version.
+    pub version: i32,
+    /// The document.
+    pub body: T,
+}
+
 /// A snapshot of everything `config apply` brought.
 #[derive(Debug, Default)]
 pub struct Configuration {
@@ -32,6 +43,12 @@ pub struct Configuration {
     pub items: BTreeMap<String, Arc<VersionedItem>>,
     /// Code sets by code.
     pub code_sets: BTreeMap<String, CodeSet>,
+    /// Lists by code, whether in force or not: what was listed under one that is retired is still told.
+    pub lists: BTreeMap<String, Arc<Versioned<ListDefinition>>>,
+    /// Measures by code, whether in force or not. Their matters are values of the code set, whatever writing the file has.
+    pub measures: BTreeMap<String, Arc<Versioned<Measure>>>,
+    /// Memoranda by code, whether in force or not.
+    pub memoranda: BTreeMap<String, Arc<Versioned<Memorandum>>>,
     /// Rules and calendar.
     pub rulebook: Rulebook,
     /// Who sees what.
@@ -59,12 +76,22 @@ impl Configuration {
         let mut configuration = Self::default();
         let (mut rules, mut years): (Vec<Rule>, Vec<CalendarYear>) = Default::default();
         let mut items: Vec<VersionedItem> = Vec::new();
+        let mut measures: Vec<Versioned<Measure>> = Vec::new();
         for document in &documents {
             configuration.revision = configuration.revision.max(document.revision);
             match document.kind.as_str() {
                 "catalog_item" => items.push(VersionedItem { version: document.version, item: parse(document)? }),
                 "code_set" => {
                     configuration.code_sets.insert(document.code.clone(), parse(document)?);
+                }
+                "list" => {
+                    let list = Versioned { version: document.version, body: parse(document)? };
+                    configuration.lists.insert(document.code.clone(), Arc::new(list));
+                }
+                "measure" => measures.push(Versioned { version: document.version, body: parse(document)? }),
+                "memorandum" => {
+                    let memorandum = Versioned { version: document.version, body: parse(document)? };
+                    configuration.memoranda.insert(document.code.clone(), Arc::new(memorandum));
                 }
                 "rule" => rules.push(parse(document)?),
                 "calendar" => years.push(parse(document)?),
@@ -79,12 +106,40 @@ impl Configuration {
             versioned.item.prohibited.clone_from(&prohibited);
             configuration.items.insert(versioned.item.code.clone(), Arc::new(versioned));
         }
+        for mut versioned in measures {
+            for said in &mut versioned.body.matters {
+                if let Some(value) = configuration.matter(said) {
+                    *said = value;
+                }
+            }
+            configuration.measures.insert(versioned.body.code.clone(), Arc::new(versioned));
+        }
         Ok(configuration)
     }
 
     /// The item in force on a day.
     pub fn item(&self, code: &str, on: NaiveDate) -> Option<&Arc<VersionedItem>> {
         self.items.get(code).filter(|v| v.item.in_force(on))
+    }
+
+    /// The list in force on a day.
+    pub fn list(&self, code: &str, on: NaiveDate) -> Option<&Arc<Versioned<ListDefinition>>> {
+        self.lists.get(code).filter(|list| list.body.in_force(on))
+    }
+
+    /// The measure in force on a day.
+    pub fn measure(&self, code: &str, on: NaiveDate) -> Option<&Arc<Versioned<Measure>>> {
+        self.measures.get(code).filter(|measure| measure.body.in_force(on))
+    }
+
+    /// The memoranda in force on a day that a list starts.
+    pub fn memoranda_of(&self, list: &str, on: NaiveDate) -> impl Iterator<Item = &Arc<Versioned<Memorandum>>> {
+        self.memoranda.values().filter(move |memorandum| memorandum.body.in_force(on) && memorandum.body.lists.iter().any(|l| l == list))
+    }
+
+    /// The administrative matter that a text names, by its value or another writing of it.
+    pub fn matter(&self, said: &str) -> Option<String> {
+        self.code_sets.get(MATTERS)?.find(said.trim()).map(|matter| matter.value.clone())
     }
 
     /// A threshold of the rule book. Where no rule states it, the strictest: what is doubtful then goes to a person.

@@ -2,8 +2,10 @@
 //! class. What it does is a table, `config/disclosure.toml`; widening disclosure is changing the table, never going around the door.
 //!
 //! The door is asked three times: [`Door::scope`] tells a store which statements to fetch at all (so that a count can never tell what an
-//! answer may not), [`Door::sight`] judges one statement, [`Door::value`] one field.
+//! answer may not), [`Door::sight`] judges one statement, [`Door::value`] one field. Of an entry of a list, [`Door::entry`] judges the entry,
+//! [`Door::name`] and [`Door::text`] what it says.
 
+use crate::lists::ListDefinition;
 use crate::model::{DisclosureClass, Field, FieldType, Item, RecordState, Role};
 use chrono::NaiveDate;
 use credence_core::actor::{Actor, Role as ActorRole};
@@ -64,7 +66,7 @@ pub enum Need {
     Purpose,
     /// The caller names the subject's written authorisation.
     Authorisation,
-    /// The item rests on a law that makes rows about persons public.
+    /// The item or list rests on a law that makes rows about persons public.
     PersonPublicBasis,
 }
 
@@ -143,7 +145,7 @@ pub struct Viewer {
     /// The agency it provides for; none for those who only use.
     provides_for: Option<Uuid>,
     lineage: Vec<Uuid>,
-    /// Items that its API key is limited to.
+    /// Items and lists that its API key is limited to.
     items: Option<Vec<String>>,
     /// Agencies of the regions that its API key is limited to.
     within: Option<Vec<Uuid>>,
@@ -170,7 +172,7 @@ impl Viewer {
         let mut capacities = vec![Capacity::Public];
         for role in &actor.roles {
             match role {
-                ActorRole::Provider | ActorRole::Consumer => capacities.push(Capacity::Agency),
+                ActorRole::Provider | ActorRole::Approver | ActorRole::Consumer => capacities.push(Capacity::Agency),
                 ActorRole::Clerk => capacities.push(Capacity::Clerk),
                 ActorRole::CreditOffice => capacities.push(Capacity::CreditOffice),
                 ActorRole::Auditor => capacities.push(Capacity::Auditor),
@@ -181,12 +183,27 @@ impl Viewer {
         let given = |text: Option<&str>| text.is_some_and(|t| !t.trim().is_empty());
         Self {
             capacities,
-            provides_for: actor.agency.filter(|_| actor.is(ActorRole::Provider)).map(|a| a.0),
+            // Whoever decides for an organ sees what the organ provided, as the colleague who proposes does.
+            provides_for: actor.agency.filter(|_| actor.is(ActorRole::Provider) || actor.is(ActorRole::Approver)).map(|a| a.0),
             lineage,
             items: actor.items.clone(),
             within: None,
             purpose: given(purpose),
             authorisation: given(authorisation),
+        }
+    }
+
+    /// An agency that acts on a directive, as a push to it is put together: it needs what the directive is about for the duty at hand.
+    /// `lineage` are the agencies above and below its region.
+    pub fn acting(agency: Uuid, lineage: Vec<Uuid>) -> Self {
+        Self {
+            capacities: vec![Capacity::Public, Capacity::Agency],
+            provides_for: Some(agency),
+            lineage,
+            items: None,
+            within: None,
+            purpose: true,
+            authorisation: false,
         }
     }
 
@@ -197,10 +214,31 @@ impl Viewer {
         self
     }
 
-    /// Whether a statement lies within the limits of its API key.
-    fn covers(&self, item: Option<&Item>, agency: Option<Uuid>) -> bool {
-        let item_covered = self.items.as_ref().is_none_or(|items| item.is_some_and(|i| items.contains(&i.code)));
+    /// Whether a statement lies within the limits of its API key. A key limited to items covers a list only where it names it.
+    fn covers(&self, source: Option<Source<'_>>, agency: Option<Uuid>) -> bool {
+        let named = |items: &Vec<String>| source.is_some_and(|source| items.iter().any(|code| code == source.code));
+        let item_covered = self.items.as_ref().is_none_or(named);
         item_covered && self.within.as_ref().is_none_or(|within| agency.is_some_and(|a| within.contains(&a)))
+    }
+}
+
+/// What a value comes from: a catalogue item or a list.
+#[derive(Debug, Clone, Copy)]
+struct Source<'s> {
+    code: &'s str,
+    /// Rests on a law that makes rows about persons public.
+    person_public: bool,
+}
+
+impl<'s> From<&'s Item> for Source<'s> {
+    fn from(item: &'s Item) -> Self {
+        Self { code: &item.code, person_public: item.person_public_basis.is_some() }
+    }
+}
+
+impl<'s> From<&'s ListDefinition> for Source<'s> {
+    fn from(list: &'s ListDefinition) -> Self {
+        Self { code: &list.code, person_public: list.person_public_basis.is_some() }
     }
 }
 
@@ -265,8 +303,8 @@ impl<'a> Door<'a> {
         Self { table, viewer, today }
     }
 
-    fn level(&self, item: Option<&Item>, about: About, class: DisclosureClass, agency: Option<Uuid>) -> Show {
-        let covered = self.viewer.covers(item, agency);
+    fn level(&self, source: Option<Source<'_>>, about: About, class: DisclosureClass, agency: Option<Uuid>) -> Show {
+        let covered = self.viewer.covers(source, agency);
         self.table
             .lines
             .iter()
@@ -281,7 +319,7 @@ impl<'a> Door<'a> {
                 line.needs.iter().all(|need| match need {
                     Need::Purpose => self.viewer.purpose,
                     Need::Authorisation => self.viewer.authorisation,
-                    Need::PersonPublicBasis => item.is_some_and(|i| i.person_public_basis.is_some()),
+                    Need::PersonPublicBasis => source.is_some_and(|source| source.person_public),
                 })
             })
             .map(|line| line.show)
@@ -307,13 +345,13 @@ impl<'a> Door<'a> {
             ..Scope::default()
         };
         for item in items {
-            if self.level(Some(item), about, item.disclosure, None) > Show::None {
+            if self.level(Some(item.into()), about, item.disclosure, None) > Show::None {
                 scope.items.push(item.code.clone());
                 continue;
             }
             let near = self.viewer.lineage.iter().chain(&self.viewer.provides_for).chain(self.viewer.within.iter().flatten()).copied();
             let visible: Vec<Uuid> =
-                near.filter(|agency| self.level(Some(item), about, item.disclosure, Some(*agency)) > Show::None).collect();
+                near.filter(|agency| self.level(Some(item.into()), about, item.disclosure, Some(*agency)) > Show::None).collect();
             scope.from_agency.extend(visible.into_iter().map(|agency| (item.code.clone(), agency)));
         }
         scope.from_agency.sort_unstable();
@@ -338,10 +376,44 @@ impl<'a> Door<'a> {
         if !states.contains(&facts.state) || !in_time || !(facts.current || past_versions) {
             return None;
         }
-        let by_class: BTreeMap<_, _> =
-            CLASSES.into_iter().map(|c| (c, self.level(Some(item), facts.about, c, Some(facts.agency)))).collect();
-        let sight = Sight { by_class, about: facts.about };
-        (sight.level(item.disclosure) > Show::None).then_some(sight)
+        self.sight_of(item.into(), item.disclosure, facts.about, facts.agency)
+    }
+
+    /// How what an agency stated is seen, by the class of where it stands; `None` when this viewer may not know of it.
+    fn sight_of(&self, source: Source<'_>, class: DisclosureClass, about: About, agency: Uuid) -> Option<Sight> {
+        let by_class = CLASSES.into_iter().map(|c| (c, self.level(Some(source), about, c, Some(agency)))).collect();
+        let sight = Sight { by_class, about };
+        (sight.level(class) > Show::None).then_some(sight)
+    }
+
+    /// How an entry of a list is seen that `agency` is the authority of; `None` when this viewer may not know of it. An entry is seen so while
+    /// it is listed; whether one that ended is still told depends on [`Door::after_publicity`] too.
+    pub fn entry(&self, list: &ListDefinition, about: About, agency: Uuid) -> Option<Sight> {
+        self.sight_of(list.into(), list.disclosure, about, agency)
+    }
+
+    /// Whether this viewer is told what is over: statements after their publicity period, entries that left their list.
+    pub fn after_publicity(&self) -> bool {
+        self.life().2
+    }
+
+    /// A subject's name as it is shown beside what a sight covers: whole, covered, or not at all.
+    pub fn name(&self, sight: &Sight, name: &str) -> Option<String> {
+        match (sight.level(DisclosureClass::Public), sight.about) {
+            (Show::None, _) => None,
+            (Show::Masked, About::Person) => Some(mask_name(name)),
+            (Show::Masked, About::Organisation) => Some(cover_numbers(name)),
+            (Show::Full, _) => Some(name.to_owned()),
+        }
+    }
+
+    /// Free text as it is shown: with personal numbers covered for all who do not see those whole, or not at all.
+    pub fn text(&self, sight: &Sight, text: &str) -> Option<String> {
+        match (sight.level(DisclosureClass::Public), sight.level(DisclosureClass::Sealed)) {
+            (Show::None, _) => None,
+            (Show::Full, Show::Full) => Some(text.to_owned()),
+            _ => Some(cover_numbers(text)),
+        }
     }
 
     /// What is shown of a field's value; `None` when nothing is.
@@ -375,14 +447,17 @@ pub fn mask_name(name: &str) -> String {
 
 /// Free text with personal numbers covered (`publicity.scan_free_text`): resident IDs as `first6_last4`, mobile numbers as `first3_last4`.
 fn cover_text(value: &Value) -> Value {
-    let Some(text) = value.as_str() else { return value.clone() };
+    value.as_str().map_or_else(|| value.clone(), |text| cover_numbers(text).into())
+}
+
+fn cover_numbers(text: &str) -> String {
     let mut covered = text.to_owned();
     for range in person::find_in_text(text) {
         if let Some(number) = text.get(range.clone()) {
             covered.replace_range(range, &person::mask(number));
         }
     }
-    cover_mobile_numbers(&covered).into()
+    cover_mobile_numbers(&covered)
 }
 
 fn cover_mobile_numbers(text: &str) -> String {
@@ -424,6 +499,66 @@ mod tests {
             cover_text(&text),
             Value::from("当事人（身份证110105********002X，电话139****5678）在91110000710925462X处，案号20240001")
         );
+    }
+
+    /// What a class shows of a list whose authority is `agency`, by the shipped table.
+    fn shown(viewer: &Viewer, list: &ListDefinition, about: About, agency: Uuid) -> Option<(Option<String>, Option<String>)> {
+        let table: Table = read(include_str!("../../../config/disclosure.toml"));
+        let door = Door::open(&table, viewer, "2026-11-24".parse().unwrap());
+        let sight = door.entry(list, about, agency)?;
+        Some((door.name(&sight, "李示例"), door.text(&sight, "电话13912345678")))
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(toml: &str) -> T {
+        serde_json::from_value(credence_rulebook::toml_json::document(toml).unwrap()).unwrap()
+    }
+
+    fn list(disclosure: &str, basis: bool) -> ListDefinition {
+        let basis = if basis { "person_public_basis = \"x\"\n" } else { "" };
+        read(&format!(
+            "code = \"black\"\nname = \"x\"\nname_en = \"x\"\nkind = \"serious_dishonesty\"\nkeeping = \"native\"\nstate = \"active\"\n\
+             effective_from = 2019-01-01\nsubject_kinds = [\"legal_entity\"]\nauthority_kinds = [\"tax\"]\nlegal_basis = [\"x\"]\n\
+             verified = false\ndisclosure = \"{disclosure}\"\n{basis}"
+        ))
+    }
+
+    #[test]
+    fn an_entry_is_seen_by_the_class_of_its_list() {
+        let (authority, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let some = |name: &str| Some((Some(name.to_owned()), Some("电话139****5678".to_owned())));
+        let acting = |lineage: &[Uuid]| Viewer::acting(other, lineage.to_vec());
+        let public = list("public", false);
+        assert_eq!(shown(&Viewer::public(), &public, About::Organisation, authority), some("李示例"));
+        assert_eq!(shown(&Viewer::public(), &public, About::Person, authority), None, "persons are public by a law only");
+        assert_eq!(shown(&Viewer::public(), &list("public", true), About::Person, authority), some("李*"));
+        assert_eq!(shown(&acting(&[]), &public, About::Person, authority), some("李示例"), "who acts has the purpose");
+        let shared = list("gov_shared", false);
+        assert_eq!(shown(&Viewer::public(), &shared, About::Organisation, authority), None);
+        assert_eq!(shown(&acting(&[]), &shared, About::Organisation, authority), None, "an agency out of reach");
+        assert_eq!(shown(&acting(&[authority]), &shared, About::Person, authority), some("李示例"));
+        assert_eq!(shown(&Viewer::acting(authority, Vec::new()), &shared, About::Person, authority), some("李示例"), "its own");
+    }
+
+    #[test]
+    fn a_key_limited_to_items_covers_a_list_it_names() {
+        let authority = Uuid::from_u128(1);
+        let limited = |codes: &[&str]| {
+            let items = Some(codes.iter().map(|code| (*code).to_owned()).collect());
+            Viewer { items, ..Viewer::acting(Uuid::from_u128(2), vec![authority]) }
+        };
+        let shared = list("gov_shared", false);
+        assert!(shown(&limited(&["black"]), &shared, About::Organisation, authority).is_some());
+        assert!(shown(&limited(&["honour"]), &shared, About::Organisation, authority).is_none());
+        // What everybody may see, such a key sees too.
+        assert!(shown(&limited(&["honour"]), &list("public", false), About::Organisation, authority).is_some());
+    }
+
+    #[test]
+    fn what_is_over_is_not_for_everybody() {
+        let table: Table = read(include_str!("../../../config/disclosure.toml"));
+        let today = "2026-11-24".parse().unwrap();
+        assert!(!Door::open(&table, &Viewer::public(), today).after_publicity());
+        assert!(Door::open(&table, &Viewer::acting(Uuid::from_u128(1), Vec::new()), today).after_publicity());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! From a folder of TOML files to documents in the database. `credence config check` stops after [`Folder::faults`]; `apply` stores what
 //! changed, each document under the next version, all in one transaction.
 
+use crate::lists::ListDefinition;
+use crate::measures::{MATTERS, Measure, Memorandum};
 use crate::model::{CodeSet, Item};
 use crate::{disclosure, store};
 use chrono::{DateTime, Utc};
@@ -11,6 +13,7 @@ use credence_core::problem::{Kind, Problem, ProblemType, Result};
 use credence_db::Tx;
 use credence_rulebook::{CalendarYear, Rule, toml_json};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -23,10 +26,10 @@ pub static BAD_CONFIG: ProblemType = ProblemType {
     en: "the configuration has faults and nothing was applied; mend what `faults` lists and apply again",
 };
 
-/// One document: a catalogue item, a code set, a rule, a calendar year, the disclosure table.
+/// One document: a catalogue item, a code set, a rule, a calendar year, a list, a measure, a memorandum, the disclosure table.
 #[derive(Debug, Clone)]
 pub struct Document {
-    /// `catalog_item`, `code_set`, `rule`, `calendar` or `disclosure`.
+    /// `catalog_item`, `code_set`, `rule`, `calendar`, `list`, `measure`, `memorandum` or `disclosure`.
     pub kind: &'static str,
     /// Its code within the kind.
     pub code: String,
@@ -89,7 +92,7 @@ impl Folder {
     }
 
     /// Everything wrong with the folder when it comes beside `held`: a folder of one item is checked against the code sets and rules that are
-    /// in force, the never-collect list among them.
+    /// in force, the never-collect list among them; a folder of one memorandum against the lists and measures.
     pub fn faults_beside(&self, held: &[Document]) -> Vec<String> {
         let mut faults = self.faults.clone();
         let mut seen: BTreeMap<(&str, &str), &str> = BTreeMap::new();
@@ -98,24 +101,11 @@ impl Folder {
                 faults.push(format!("{}: {} {} is also in {other}", document.file, document.kind, document.code));
             }
         }
-        fn parsed<'a, T: serde::de::DeserializeOwned>(folder: &'a Folder, kind: &str, faults: &mut Vec<String>) -> Vec<(&'a Document, T)> {
-            let mut good = Vec::new();
-            for document in folder.documents.iter().filter(|d| d.kind == kind) {
-                match serde_json::from_value(document.body.clone()) {
-                    Ok(value) => good.push((document, value)),
-                    Err(e) => faults.push(format!("{}: {}: {e}", document.file, document.code)),
-                }
-            }
-            good
-        }
         let mine = |d: &Document| self.documents.iter().any(|own| own.kind == d.kind && own.code == d.code);
-        fn of<T: serde::de::DeserializeOwned>(held: &[&Document], kind: &str) -> Vec<T> {
-            held.iter().filter(|d| d.kind == kind).filter_map(|d| T::deserialize(&d.body).ok()).collect()
-        }
         let held: Vec<&Document> = held.iter().filter(|d| !mine(d)).collect();
         let mut code_sets: BTreeMap<String, CodeSet> =
-            parsed::<CodeSet>(self, "code_set", &mut faults).into_iter().map(|(d, set)| (d.code.clone(), set)).collect();
-        let rules = parsed::<Rule>(self, "rule", &mut faults);
+            self.parsed::<CodeSet>("code_set", &mut faults).into_iter().map(|(d, set)| (d.code.clone(), set)).collect();
+        let rules = self.parsed::<Rule>("rule", &mut faults);
         for (document, rule) in &rules {
             if rule.legal_basis.trim().is_empty() {
                 faults.push(format!("{}: {} has no legal_basis", document.file, document.code));
@@ -124,8 +114,8 @@ impl Folder {
                 faults.push(format!("{}: {}: {fault}", document.file, document.code));
             }
         }
-        parsed::<CalendarYear>(self, "calendar", &mut faults);
-        parsed::<disclosure::Table>(self, "disclosure", &mut faults);
+        self.parsed::<CalendarYear>("calendar", &mut faults);
+        self.parsed::<disclosure::Table>("disclosure", &mut faults);
         code_sets.extend(of::<CodeSet>(&held, "code_set").into_iter().map(|set| (set.code.clone(), set)));
         let held_rules: Vec<Rule> = of(&held, "rule");
         let rules: Vec<&Rule> = rules.iter().map(|(_, rule)| rule).chain(&held_rules).collect();
@@ -134,14 +124,59 @@ impl Folder {
             rules.iter().filter(|r| r.id == id).filter_map(|r| r.value.as_array()).flatten().filter_map(Value::as_str).collect()
         };
         let (prohibited, consent) = (terms("prohibit.terms"), terms("prohibit.consent_terms"));
-        for (document, item) in parsed::<Item>(self, "catalog_item", &mut faults) {
+        let mut items: BTreeMap<String, Item> = of::<Item>(&held, "catalog_item").into_iter().map(|i| (i.code.clone(), i)).collect();
+        for (document, item) in self.parsed::<Item>("catalog_item", &mut faults) {
             faults.extend(item.faults(&code_sets, &prohibited, &consent).into_iter().map(|f| format!("{}: {f}", document.file)));
-            if let Some(id) = item.deadline_rule.filter(|id| !rules.iter().any(|r| r.id == *id)) {
+            if let Some(id) = item.deadline_rule.as_ref().filter(|id| !rules.iter().any(|r| r.id == **id)) {
                 faults.push(format!("{}: there is no rule {id}", document.file));
             }
+            items.insert(item.code.clone(), item);
         }
+        self.faults_of_joint_action(&held, &items, &rules, code_sets.get(MATTERS), &mut faults);
         faults
     }
+
+    /// What is wrong with lists, measures and memoranda. Memoranda come last: they name both.
+    fn faults_of_joint_action(
+        &self,
+        held: &[&Document],
+        items: &BTreeMap<String, Item>,
+        rules: &[&Rule],
+        matters: Option<&CodeSet>,
+        faults: &mut Vec<String>,
+    ) {
+        let mut lists: BTreeMap<String, ListDefinition> =
+            of(held, "list").into_iter().map(|l: ListDefinition| (l.code.clone(), l)).collect();
+        for (document, list) in self.parsed::<ListDefinition>("list", faults) {
+            faults.extend(list.faults(items, rules).into_iter().map(|f| format!("{}: {f}", document.file)));
+            lists.insert(list.code.clone(), list);
+        }
+        let mut measures: BTreeMap<String, Measure> = of(held, "measure").into_iter().map(|m: Measure| (m.code.clone(), m)).collect();
+        for (document, measure) in self.parsed::<Measure>("measure", faults) {
+            faults.extend(measure.faults(matters).into_iter().map(|f| format!("{}: {f}", document.file)));
+            measures.insert(measure.code.clone(), measure);
+        }
+        for (document, memorandum) in self.parsed::<Memorandum>("memorandum", faults) {
+            faults.extend(memorandum.faults(&lists, &measures).into_iter().map(|f| format!("{}: {f}", document.file)));
+        }
+    }
+
+    /// The documents of a kind that can be read; the others are faults.
+    fn parsed<T: DeserializeOwned>(&self, kind: &str, faults: &mut Vec<String>) -> Vec<(&Document, T)> {
+        let mut good = Vec::new();
+        for document in self.documents.iter().filter(|d| d.kind == kind) {
+            match serde_json::from_value(document.body.clone()) {
+                Ok(value) => good.push((document, value)),
+                Err(e) => faults.push(format!("{}: {}: {e}", document.file, document.code)),
+            }
+        }
+        good
+    }
+}
+
+/// The held documents of a kind.
+fn of<T: DeserializeOwned>(held: &[&Document], kind: &str) -> Vec<T> {
+    held.iter().filter(|d| d.kind == kind).filter_map(|d| T::deserialize(&d.body).ok()).collect()
 }
 
 /// What is wrong with the value of a rule that has a form of its own. The program falls back on what it knows where it cannot read a
@@ -161,13 +196,17 @@ fn fault_of_value(rule: &Rule) -> Option<String> {
             let Some(lines) = lines else { return Some("the value is not a list of `name=kind`".to_owned()) };
             lines.iter().find(|line| !known(line)).map(|line| format!("{line} is not `name=kind` with a kind of document that there is"))
         }
+        // Periods of lists and of joint action are counted; without a number nothing would ever fall due.
+        id if id.starts_with("list.") || id.starts_with("joint.") => {
+            rule.value.as_u64().is_none().then(|| "the value is not a whole number of zero or more".to_owned())
+        }
         _ => None,
     }
 }
 
 /// The kinds there are.
 fn kind(text: &str) -> Option<&'static str> {
-    ["catalog_item", "code_set", "rule", "calendar", "disclosure"].into_iter().find(|kind| *kind == text)
+    ["catalog_item", "code_set", "rule", "calendar", "list", "measure", "memorandum", "disclosure"].into_iter().find(|kind| *kind == text)
 }
 
 fn kind_of(path: &str) -> Option<&'static str> {
@@ -176,6 +215,9 @@ fn kind_of(path: &str) -> Option<&'static str> {
         ("catalog", _) => Some("catalog_item"),
         ("code-sets", _) => Some("code_set"),
         ("rules", _) => Some("rule"),
+        ("lists", _) => Some("list"),
+        ("measures", _) => Some("measure"),
+        ("memoranda", _) => Some("memorandum"),
         (_, "disclosure.toml") => Some("disclosure"),
         _ => None,
     }
@@ -262,6 +304,7 @@ mod tests {
     fn a_rule_that_could_not_be_read_does_not_come_into_force() {
         assert_eq!(faults("id.passport.regex", "'^[0-9A-Z]{5,17}$'"), Vec::<String>::new());
         assert_eq!(faults("code.person_doc_type", "['身份证=resident_id', '02=passport']"), Vec::<String>::new());
+        assert_eq!(faults("joint.ack_wd", "5"), Vec::<String>::new());
         for (id, value) in [
             ("id.passport.regex", "'[0-9A-Z'"),
             ("id.passport.regex", "'([0-9A-Z]{1000}){1000}'"),
@@ -272,6 +315,9 @@ mod tests {
             ("code.person_doc_type", "[2]"),
             ("code.person_doc_type", "[]"),
             ("code.person_doc_type", "'身份证=resident_id'"),
+            ("list.notice_objection_days", "'5'"),
+            ("joint.ack_wd", "-1"),
+            ("joint.ack_wd", "1.5"),
         ] {
             let found = faults(id, value);
             assert!(found.len() == 1 && found[0].starts_with(&format!("rules/x.toml: {id}@1: ")), "{id} = {value}: {found:?}");

@@ -20,6 +20,8 @@ pub enum Role {
     CreditOffice,
     /// 信息提供单位: pushes, corrects, withdraws.
     Provider,
+    /// 审批人: decides for its organ about what a colleague proposed.
+    Approver,
     /// 信息使用单位: queries for its duty.
     Consumer,
     /// 大厅经办人: serves walk-ins.
@@ -30,12 +32,13 @@ pub enum Role {
 
 impl Role {
     /// Every role, in the order they are listed to people.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::PlatformAdmin,
         Self::SecurityAdmin,
         Self::Auditor,
         Self::CreditOffice,
         Self::Provider,
+        Self::Approver,
         Self::Consumer,
         Self::Clerk,
         Self::Subject,
@@ -49,6 +52,7 @@ impl Role {
             Self::Auditor => "auditor",
             Self::CreditOffice => "credit_office",
             Self::Provider => "provider",
+            Self::Approver => "approver",
             Self::Consumer => "consumer",
             Self::Clerk => "clerk",
             Self::Subject => "subject",
@@ -84,6 +88,24 @@ pub enum Permission {
     ReadAudit,
     /// Read the own file and who looked at it.
     ReadOwnFile,
+    /// Propose a list entry for the own agency, serve its notice, answer objections, enter it and take it off.
+    ProposeListing,
+    /// Decide on an entry that a colleague proposed.
+    DecideListing,
+    /// Read entries of every agency in every state, and which of them wait for somebody.
+    SuperviseListing,
+    /// Confirm or refuse that a listed entry starts joint action.
+    StartJointAction,
+    /// Receive the own agency's directives, answer them, give feedback.
+    ActOnDirectives,
+    /// Ask whether a subject stands on a list and which measures apply to the matter at hand.
+    CheckSubjects,
+    /// Make, pause and close the endpoints that directives are pushed to; change their keys.
+    ManageEndpoints,
+    /// Read directives, deadlines and evaluations of every agency.
+    SuperviseJointAction,
+    /// Review typical cases before they are published.
+    ReviewCases,
 }
 
 impl Permission {
@@ -100,6 +122,12 @@ impl Permission {
             Self::ManageConfig => &[Role::CreditOffice],
             Self::ReadAudit => &[Role::Auditor],
             Self::ReadOwnFile => &[Role::Subject],
+            Self::ProposeListing => &[Role::Provider, Role::Approver],
+            Self::DecideListing => &[Role::Approver],
+            Self::SuperviseListing | Self::SuperviseJointAction => &[Role::CreditOffice, Role::Auditor],
+            Self::StartJointAction | Self::ReviewCases => &[Role::CreditOffice],
+            Self::ActOnDirectives | Self::CheckSubjects => &[Role::Consumer],
+            Self::ManageEndpoints => &[Role::SecurityAdmin],
         }
     }
 }

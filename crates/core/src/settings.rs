@@ -18,6 +18,9 @@ pub struct Settings {
     pub query: Query,
     pub identity: Identity,
     pub jobs: Jobs,
+    pub lists: Lists,
+    pub dispatch: Dispatch,
+    pub attachments: Attachments,
     pub crypto: Crypto,
 }
 
@@ -108,6 +111,43 @@ pub struct Jobs {
     pub poll_milliseconds: u64,
     pub attempts_max: i32,
     pub parallel: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config/default.toml documents every key")]
+pub struct Lists {
+    pub text_chars_max: usize,
+    pub responsible_max: usize,
+    pub step_subjects: i64,
+    pub open_data_rows_max: i64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config/default.toml documents every key")]
+pub struct Dispatch {
+    pub inbox_wait_seconds_max: u64,
+    pub text_chars_max: usize,
+    pub attachments_max: usize,
+    pub check_batch_rows_max: usize,
+    pub check_batch_body_bytes_max: usize,
+    pub webhook_retry_seconds: Vec<i64>,
+    pub webhook_timeout_seconds: u64,
+    pub webhook_answer_bytes_max: u64,
+    pub webhook_parallel: usize,
+    pub webhook_allow_http: bool,
+    pub webhook_allowed_networks: Vec<String>,
+    pub webhook_rotation_hours: i64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config/default.toml documents every key")]
+pub struct Attachments {
+    pub dir: PathBuf,
+    pub size_bytes_max: usize,
+    pub media_types: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -23,13 +23,15 @@ struct Column {
     primary_key: Option<String>,
 }
 
+/// Columns of the tables the query builder takes: those with at most 32 columns. Building it for wider ones takes everybody's time; a wider table's
+/// statements are written out in its store.
 const COLUMNS: &str = "
     SELECT c.relname::text AS \"table\", a.attname::text AS name, format_type(a.atttypid, NULL) AS of_type, NOT a.attnotnull AS nullable,
            (SELECT string_agg(k.attname, ', ' ORDER BY array_position(i.indkey::int2[], k.attnum))
               FROM pg_index i JOIN pg_attribute k ON k.attrelid = c.oid AND k.attnum = ANY (i.indkey)
              WHERE i.indrelid = c.oid AND i.indisprimary) AS primary_key
       FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
+     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND c.relnatts <= 32
        AND c.relname NOT LIKE '\\_\\_%'
      ORDER BY c.relname, a.attnum";
 
@@ -72,6 +74,7 @@ fn sql_type(name: &str) -> Option<&'static str> {
         "date" => "Date",
         "timestamp with time zone" => "Timestamptz",
         "text[]" => "Array<Text>",
+        "uuid[]" => "Array<Uuid>",
         _ => return None,
     })
 }

@@ -90,6 +90,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    attachments (id) {
+        id -> Uuid,
+        agency_id -> Nullable<Uuid>,
+        account_id -> Nullable<Uuid>,
+        subject_id -> Nullable<Uuid>,
+        file_name -> Text,
+        media_type -> Text,
+        size_bytes -> Int8,
+        sha256 -> Bytea,
+        uploaded_by -> Text,
+        uploaded_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     audit_entries (id) {
         id -> Int8,
         xid -> Int8,
@@ -156,6 +171,69 @@ diesel::table! {
 }
 
 diesel::table! {
+    check_batch_rows (batch_id, row_no) {
+        batch_id -> Uuid,
+        row_no -> Int4,
+        sealed -> Bytea,
+        check_id -> Nullable<Uuid>,
+        problem -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    check_batches (id) {
+        id -> Uuid,
+        agency_id -> Uuid,
+        name -> Text,
+        matter -> Text,
+        purpose -> Text,
+        state -> Text,
+        rows_total -> Int4,
+        rows_done -> Int4,
+        submitted_by -> Text,
+        actor_kind -> Text,
+        actor_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    check_feedback (id) {
+        id -> Uuid,
+        check_id -> Uuid,
+        outcome -> Text,
+        measures -> Array<Text>,
+        reason -> Nullable<Text>,
+        result -> Nullable<Text>,
+        given_by -> Text,
+        given_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    checks (id) {
+        id -> Uuid,
+        at -> Timestamptz,
+        agency_id -> Uuid,
+        actor_kind -> Text,
+        actor_id -> Nullable<Uuid>,
+        actor_label -> Text,
+        subject_id -> Nullable<Uuid>,
+        matter -> Text,
+        case_no -> Text,
+        purpose -> Text,
+        hit -> Bool,
+        result -> Jsonb,
+        signed -> Text,
+        batch_id -> Nullable<Uuid>,
+        row_no -> Nullable<Int4>,
+        feedback_by -> Nullable<Date>,
+        feedback_state -> Text,
+    }
+}
+
+diesel::table! {
     config_documents (kind, code, version) {
         kind -> Text,
         code -> Text,
@@ -164,6 +242,82 @@ diesel::table! {
         revision -> Int8,
         applied_at -> Timestamptz,
         applied_by -> Text,
+    }
+}
+
+diesel::table! {
+    directive_feedback (subject_id, id) {
+        subject_id -> Uuid,
+        id -> Uuid,
+        directive_id -> Uuid,
+        agency_id -> Uuid,
+        check_id -> Nullable<Uuid>,
+        content_hash -> Bytea,
+        started_on -> Nullable<Date>,
+        ended_on -> Nullable<Date>,
+        measure_text -> Text,
+        content -> Text,
+        field_area -> Text,
+        kind_code -> Text,
+        effect -> Text,
+        status -> Text,
+        attachments -> Array<Uuid>,
+        given_by -> Text,
+        given_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    directive_reminders (subject_id, id) {
+        subject_id -> Uuid,
+        id -> Uuid,
+        directive_id -> Uuid,
+        agency_id -> Uuid,
+        kind -> Text,
+        due_on -> Date,
+        issued_xid -> Int8,
+        issued_order -> Int8,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    directives (subject_id, id) {
+        subject_id -> Uuid,
+        id -> Uuid,
+        action_id -> Uuid,
+        entry_id -> Uuid,
+        kind -> Text,
+        releases -> Nullable<Uuid>,
+        memorandum -> Text,
+        measure -> Text,
+        measure_version -> Int4,
+        agency_id -> Uuid,
+        continuing -> Bool,
+        state -> Text,
+        due_on -> Nullable<Date>,
+        respond_by -> Nullable<Date>,
+        feedback_by -> Nullable<Date>,
+        rules -> Text,
+        issued_at -> Nullable<Timestamptz>,
+        issued_xid -> Nullable<Int8>,
+        issued_order -> Nullable<Int8>,
+        delivered_at -> Nullable<Timestamptz>,
+        responded_at -> Nullable<Timestamptz>,
+        response_reason -> Nullable<Text>,
+        first_feedback_at -> Nullable<Timestamptz>,
+        last_feedback_at -> Nullable<Timestamptz>,
+        ended_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    feed_readers (reader) {
+        reader -> Text,
+        xid -> Int8,
+        entry_id -> Int8,
+        moved_at -> Timestamptz,
     }
 }
 
@@ -192,6 +346,87 @@ diesel::table! {
         last_error -> Nullable<Text>,
         created_at -> Timestamptz,
         finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    joint_actions (subject_id, id) {
+        subject_id -> Uuid,
+        id -> Uuid,
+        entry_id -> Uuid,
+        list -> Text,
+        memorandum -> Text,
+        memorandum_version -> Int4,
+        region -> Text,
+        state -> Text,
+        automatic -> Bool,
+        proposed_at -> Timestamptz,
+        started_at -> Nullable<Timestamptz>,
+        started_by -> Nullable<Text>,
+        refused_reason -> Nullable<Text>,
+        ended_at -> Nullable<Timestamptz>,
+        end_cause -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    list_entry_steps (subject_id, entry_id, id) {
+        subject_id -> Uuid,
+        entry_id -> Uuid,
+        id -> Uuid,
+        step -> Text,
+        from_state -> Nullable<Text>,
+        to_state -> Text,
+        at -> Timestamptz,
+        actor_id -> Nullable<Uuid>,
+        actor_label -> Text,
+        agency_id -> Nullable<Uuid>,
+        detail -> Jsonb,
+    }
+}
+
+diesel::table! {
+    list_notices (subject_id, id) {
+        subject_id -> Uuid,
+        id -> Uuid,
+        entry_id -> Uuid,
+        list -> Text,
+        kind -> Text,
+        subject_name -> Text,
+        body -> Text,
+        published_at -> Timestamptz,
+        published_until -> Nullable<Date>,
+    }
+}
+
+diesel::table! {
+    push_attempts (subject_id, endpoint_id, message_id, id) {
+        subject_id -> Uuid,
+        endpoint_id -> Uuid,
+        message_id -> Uuid,
+        id -> Uuid,
+        at -> Timestamptz,
+        status -> Nullable<Int4>,
+        error -> Nullable<Text>,
+        took_ms -> Int4,
+    }
+}
+
+diesel::table! {
+    push_messages (subject_id, endpoint_id, id) {
+        subject_id -> Uuid,
+        endpoint_id -> Uuid,
+        id -> Uuid,
+        topic -> Text,
+        directive_id -> Uuid,
+        issued_order -> Int8,
+        state -> Text,
+        attempts -> Int4,
+        next_at -> Timestamptz,
+        lease -> Nullable<Uuid>,
+        lease_until -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        settled_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -266,6 +501,14 @@ diesel::table! {
         sealed_private -> Bytea,
         active_from -> Timestamptz,
         retired_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    snapshot_records (batch_id, subject_id, record_id) {
+        batch_id -> Uuid,
+        subject_id -> Uuid,
+        record_id -> Uuid,
     }
 }
 
@@ -371,6 +614,31 @@ diesel::table! {
         undo_reason -> Nullable<Text>,
         undo_next_row -> Int8,
         undone_at -> Nullable<Timestamptz>,
+        whole -> Bool,
+        absences_at -> Nullable<Timestamptz>,
+        absent_ended -> Int8,
+    }
+}
+
+diesel::table! {
+    typical_cases (id) {
+        id -> Uuid,
+        subject_id -> Uuid,
+        feedback_id -> Uuid,
+        agency_id -> Uuid,
+        kind -> Text,
+        title -> Text,
+        body -> Text,
+        state -> Text,
+        proposed_by -> Text,
+        proposed_by_id -> Uuid,
+        proposed_at -> Timestamptz,
+        reviewed_by -> Nullable<Text>,
+        reviewed_by_id -> Nullable<Uuid>,
+        reviewed_at -> Nullable<Timestamptz>,
+        review_reason -> Nullable<Text>,
+        published_at -> Nullable<Timestamptz>,
+        withdrawn_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -394,4 +662,28 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(access_log, account_roles, account_subjects, accounts, agencies, api_keys, audit_entries, batch_chunks, batch_files, change_feed, config_documents, idempotency_keys, jobs, quarantined_rows, record_versions, refresh_tokens, regions, signing_keys, subject_events, subject_identifiers, subject_merges, subject_names, subject_profiles, subjects, submission_batches, unmatched_rows);
+diesel::table! {
+    webhook_endpoints (id) {
+        id -> Uuid,
+        agency_id -> Uuid,
+        url -> Text,
+        state -> Text,
+        description -> Text,
+        created_by -> Text,
+        created_at -> Timestamptz,
+        closed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    webhook_secrets (id) {
+        id -> Uuid,
+        endpoint_id -> Uuid,
+        scheme -> Text,
+        sealed -> Bytea,
+        created_at -> Timestamptz,
+        retires_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(access_log, account_roles, account_subjects, accounts, agencies, api_keys, attachments, audit_entries, batch_chunks, batch_files, change_feed, check_batch_rows, check_batches, check_feedback, checks, config_documents, directive_feedback, directive_reminders, directives, feed_readers, idempotency_keys, jobs, joint_actions, list_entry_steps, list_notices, push_attempts, push_messages, quarantined_rows, record_versions, refresh_tokens, regions, signing_keys, snapshot_records, subject_events, subject_identifiers, subject_merges, subject_names, subject_profiles, subjects, submission_batches, typical_cases, unmatched_rows, webhook_endpoints, webhook_secrets);

@@ -1,15 +1,19 @@
 //! The domains put together over one database, one clock, one set of keys.
 
 use crate::environment::Environment;
+use credence_attachments::Attachments;
 use credence_catalog::ConfigurationHandle;
 use credence_catalog::routes::Catalog;
 use credence_core::clock::Clock;
-use credence_core::problem::Result;
+use credence_core::problem::{Problem, Result};
 use credence_core::settings::Settings;
 use credence_db::Db;
+use credence_dispatch::Dispatch;
+use credence_dispatch::service::push::target::Nets;
 use credence_identity::tokens::SigningKeys;
 use credence_identity::{Directory, Identity};
 use credence_jobs::Worker;
+use credence_lists::Lists;
 use credence_records::Records;
 use credence_records::spool::Spool;
 use credence_reports::Reports;
@@ -34,6 +38,12 @@ pub struct App {
     pub subjects: Subjects,
     /// Records.
     pub records: Records,
+    /// Attachments.
+    pub attachments: Attachments,
+    /// Joint action.
+    pub dispatch: Dispatch,
+    /// Lists.
+    pub lists: Lists,
     /// Files.
     pub reports: Reports,
 }
@@ -54,6 +64,7 @@ impl App {
             settings: settings.identity.clone(),
         };
         identity.prepare().await?;
+        let wake = Arc::new(Notify::new());
         let records = Records {
             db: db.clone(),
             clock: Arc::clone(&clock),
@@ -65,7 +76,31 @@ impl App {
             lease_seconds: settings.jobs.lease_seconds,
             spool: Spool::new(env.data_dir.join(&settings.ingest.spool_dir), keys.clone()),
             dry_runs: Arc::new(Semaphore::new(settings.ingest.dry_runs_max)),
+            wake: Arc::clone(&wake),
+        };
+        let attachments = Attachments::open(db.clone(), Arc::clone(&clock), keys.clone(), &env.data_dir, &settings.attachments)?;
+        Nets::parse(&settings.dispatch.webhook_allowed_networks).map_err(Problem::internal)?;
+        let dispatch = Dispatch {
+            db: db.clone(),
+            clock: Arc::clone(&clock),
+            configuration: configuration.clone(),
+            directory: directory.clone(),
+            keys: keys.clone(),
+            signing: identity.signing.clone(),
+            attachments: attachments.clone(),
+            settings: settings.dispatch.clone(),
+            query: settings.query.clone(),
             wake: Arc::new(Notify::new()),
+        };
+        let lists = Lists {
+            db: db.clone(),
+            clock: Arc::clone(&clock),
+            configuration: configuration.clone(),
+            directory: directory.clone(),
+            keys: keys.clone(),
+            settings: settings.lists.clone(),
+            query: settings.query.clone(),
+            wake: Arc::clone(&dispatch.wake),
         };
         let reports = Reports {
             db: db.clone(),
@@ -77,17 +112,13 @@ impl App {
         };
         let catalog = Catalog { db: db.clone(), configuration: configuration.clone(), clock: Arc::clone(&clock) };
         let subjects = Subjects { db: db.clone(), configuration, clock: Arc::clone(&clock) };
-        Ok(Self { settings, db, clock, identity, catalog, subjects, records, reports })
+        Ok(Self { settings, db, clock, identity, catalog, subjects, records, attachments, dispatch, lists, reports })
     }
 
     /// A worker over every domain's jobs.
     pub fn worker(&self) -> Worker {
-        Worker::new(
-            self.db.clone(),
-            Arc::clone(&self.clock),
-            &self.settings.jobs,
-            credence_records::jobs::handlers(&self.records),
-            Arc::clone(&self.records.wake),
-        )
+        let mut handlers = credence_records::jobs::handlers(&self.records);
+        handlers.extend(credence_dispatch::jobs::handlers(&self.dispatch));
+        Worker::new(self.db.clone(), Arc::clone(&self.clock), &self.settings.jobs, handlers, Arc::clone(&self.records.wake))
     }
 }

@@ -19,6 +19,9 @@ pub fn api(config: &mut ServiceConfig) {
         .configure(credence_catalog::routes::configure)
         .configure(credence_records::routes::configure)
         .configure(credence_subjects::routes::configure)
+        .configure(credence_attachments::routes::configure)
+        .configure(credence_lists::routes::configure)
+        .configure(credence_dispatch::routes::configure)
         .configure(credence_reports::configure)
         .service(live)
         .service(ready);
@@ -50,6 +53,9 @@ async fn ready(app: web::Data<App>) -> credence_web::ApiResult<HttpResponse> {
     (name = "catalog", description = "公共信用信息目录: which statements may be held, in which form they arrive"),
     (name = "records", description = "归集: batches, verdicts, refused rows, corrections"),
     (name = "subjects", description = "信用主体: events, merges"),
+    (name = "lists", description = "红黑名单: who stands on which list, and the procedure that leads there and away"),
+    (name = "joint action", description = "联合奖惩: memoranda, measures, directives, checks, evaluation"),
+    (name = "attachments", description = "附件"),
     (name = "files", description = "主体信用档案: what is said about a subject"),
     (name = "identity", description = "单位、账号与密钥"),
     (name = "audit", description = "审计"),
@@ -94,6 +100,9 @@ pub fn mount(config: &mut web::ServiceConfig, app: &App) {
         .app_data(web::Data::new(app.catalog.clone()))
         .app_data(web::Data::new(app.records.clone()))
         .app_data(web::Data::new(app.subjects.clone()))
+        .app_data(web::Data::new(app.attachments.clone()))
+        .app_data(web::Data::new(app.lists.clone()))
+        .app_data(web::Data::new(app.dispatch.clone()))
         .app_data(web::Data::new(app.reports.clone()))
         .service(utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi()))
         .service(web::redirect("/", "/docs/"))

@@ -76,7 +76,29 @@ async fn follow_configuration(app: App) {
 /// Starts the workers: jobs, and what has to be looked after from time to time.
 pub fn work(app: &App, stopping: watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
     let worker = app.worker();
-    vec![tokio::spawn(worker.run(stopping.clone())), tokio::spawn(look_after(app.clone(), stopping))]
+    let poll = Duration::from_millis(app.settings.jobs.poll_milliseconds);
+    vec![
+        tokio::spawn(worker.run(stopping.clone())),
+        tokio::spawn(app.lists.clone().run(stopping.clone(), poll)),
+        tokio::spawn(credence_dispatch::service::push::run(app.dispatch.clone(), stopping.clone(), poll)),
+        tokio::spawn(remind(app.clone(), stopping.clone())),
+        tokio::spawn(look_after(app.clone(), stopping)),
+    ]
+}
+
+/// How often the program looks for directives that are due.
+const REMIND: Duration = Duration::from_secs(60);
+
+async fn remind(app: App, mut stopping: watch::Receiver<bool>) {
+    while !*stopping.borrow() {
+        if let Err(problem) = credence_dispatch::service::reminders::remind(&app.dispatch).await {
+            tracing::warn!(code = problem.code(), cause = problem.internal.as_deref(), "cannot look for directives that are due");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(REMIND) => {}
+            _ = stopping.changed() => {}
+        }
+    }
 }
 
 /// How often the program looks after signing keys, spool and idempotency keys.

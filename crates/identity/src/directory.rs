@@ -49,6 +49,11 @@ impl Snapshot {
         self.agencies.values()
     }
 
+    /// Whether it is a region the platform serves.
+    pub fn is_region(&self, code: &str) -> bool {
+        self.parents.contains_key(code)
+    }
+
     fn ancestors<'a>(&'a self, region: &'a str) -> impl Iterator<Item = &'a str> {
         // Divisions have four levels; the bound only guards against a circle.
         std::iter::successors(Some(region), |r| self.parents.get(*r).and_then(|p| p.as_deref())).take(8)

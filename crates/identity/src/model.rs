@@ -1,5 +1,6 @@
 //! Words of identity and its problems.
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use credence_core::Role;
 use credence_core::problem::{Kind, Problem, ProblemType, Result};
@@ -359,4 +360,36 @@ pub struct AgencyView {
     pub region: String,
     /// Kind of organ.
     pub kind: String,
+}
+
+/// A public key (RFC 7517, RFC 8037).
+#[derive(Serialize, ToSchema)]
+pub struct Jwk {
+    /// Always `OKP`.
+    pub kty: &'static str,
+    /// Always `Ed25519`.
+    pub crv: &'static str,
+    /// The key, 32 bytes in base64url.
+    pub x: String,
+    /// Its id, as in the header of what it signed.
+    pub kid: String,
+    /// Always `sig`.
+    #[serde(rename = "use")]
+    pub used_for: &'static str,
+    /// Always `EdDSA`.
+    pub alg: &'static str,
+}
+
+impl Jwk {
+    /// An Ed25519 key from its 32 bytes.
+    pub fn ed25519(kid: String, public: &[u8]) -> Self {
+        Self { kty: "OKP", crv: "Ed25519", x: BASE64_URL_SAFE_NO_PAD.encode(public), kid, used_for: "sig", alg: "EdDSA" }
+    }
+}
+
+/// Public keys, newest first.
+#[derive(Serialize, ToSchema)]
+pub struct JwkSet {
+    /// Retired ones included: what they signed still verifies.
+    pub keys: Vec<Jwk>,
 }

@@ -1,7 +1,7 @@
 //! Logins, accounts, keys and the directory of agencies over HTTP.
 
 use crate::model::{
-    AccountView, AgencyView, ApiKeyCreated, ChangePasswordRequest, CloseAccountRequest, LoginRequest, NewAccount, NewApiKey,
+    AccountView, AgencyView, ApiKeyCreated, ChangePasswordRequest, CloseAccountRequest, JwkSet, LoginRequest, NewAccount, NewApiKey,
     RefreshRequest, ResetPasswordRequest, Tokens, WhoAmI,
 };
 use crate::service::Identity;
@@ -23,6 +23,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(who_am_i)
         .service(change_password)
         .service(list_agencies)
+        .service(list_signing_keys)
         .service(list_accounts)
         .service(open_account)
         .service(unlock_account)
@@ -110,6 +111,13 @@ async fn list_agencies(request: HttpRequest, identity: web::Data<Identity>) -> A
         .collect();
     agencies.sort_by(|a, b| a.code.cmp(&b.code));
     with_etag(&request, &AgencyList { agencies })
+}
+
+/// The public keys with which answers of the platform are verified, as a JWK set (RFC 7517): every key that ever signed, retired ones included.
+#[utoipa::path(tag = "identity", responses((status = 200, body = JwkSet), (status = 304)))]
+#[get("/keys")]
+async fn list_signing_keys(request: HttpRequest, identity: web::Data<Identity>) -> ApiResult<HttpResponse> {
+    with_etag(&request, &identity.public_keys().await?)
 }
 
 /// All accounts.

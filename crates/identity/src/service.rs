@@ -5,8 +5,8 @@ mod subject_accounts;
 
 use crate::directory::Directory;
 use crate::model::{
-    ACCOUNT_LOCKED, AGENCY_UNKNOWN, AccountView, ApiKeyCreated, LOGIN_REFUSED, NewAccount, NewApiKey, PASSWORD_WEAK, ROLES_CONFLICT,
-    TOKEN_REFUSED, TOKEN_REUSED, Tokens, USERNAME_TAKEN,
+    ACCOUNT_LOCKED, AGENCY_UNKNOWN, AccountView, ApiKeyCreated, Jwk, JwkSet, LOGIN_REFUSED, NewAccount, NewApiKey, PASSWORD_WEAK,
+    ROLES_CONFLICT, TOKEN_REFUSED, TOKEN_REUSED, Tokens, USERNAME_TAKEN,
 };
 use crate::password;
 use crate::store::{self, AccountInsert, KeyInsert, Login};
@@ -73,6 +73,12 @@ impl Identity {
             .await?;
         self.signing.load(&self.db, &self.ring).await?;
         Ok(kid)
+    }
+
+    /// The public keys of everything the platform ever signed, as a JWK set.
+    pub async fn public_keys(&self) -> Result<JwkSet> {
+        let keys = store::public_keys(&mut *self.db.read().await?).await?;
+        Ok(JwkSet { keys: keys.into_iter().map(|(kid, public)| Jwk::ed25519(kid, &public)).collect() })
     }
 
     /// Logs in with name and password.

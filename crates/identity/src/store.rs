@@ -528,6 +528,16 @@ pub(crate) async fn signing_keys(conn: &mut AsyncPgConnection) -> Result<Vec<(St
         .db()
 }
 
+/// The public half of every key there ever was, newest first: what was signed with one verifies for ever.
+pub(crate) async fn public_keys(conn: &mut AsyncPgConnection) -> Result<Vec<(String, Vec<u8>)>> {
+    signing_keys::table
+        .order((signing_keys::active_from.desc(), signing_keys::kid))
+        .select((signing_keys::kid, signing_keys::public_key))
+        .load(conn)
+        .await
+        .db()
+}
+
 pub(crate) async fn newest_signing_key(conn: &mut AsyncPgConnection) -> Result<Option<DateTime<Utc>>> {
     signing_keys::table.select(diesel::dsl::max(signing_keys::active_from)).first(conn).await.db()
 }

@@ -1,6 +1,6 @@
 //! Handlers of the records domain's jobs.
 
-use crate::service::{Records, load, receive, undo};
+use crate::service::{Records, absences, load, receive, undo};
 use credence_core::problem::{Problem, Result};
 use credence_jobs::Handler;
 use serde_json::Value;
@@ -14,15 +14,22 @@ fn id(payload: &Value, key: &str) -> Result<Uuid> {
         .ok_or_else(|| Problem::internal(format!("payload without {key}")))
 }
 
-/// Loading and undoing.
+/// Loading, ending what whole lists lack, and undoing.
 pub fn handlers(records: &Records) -> Vec<Handler> {
-    let (loading, undoing) = (records.clone(), records.clone());
+    let (loading, ending, undoing) = (records.clone(), records.clone(), records.clone());
     vec![
         Handler {
             kind: receive::LOAD_JOB,
             run: Box::new(move |payload, lease| {
                 let records = loading.clone();
                 Box::pin(async move { load::run(&records, id(&payload, "file_id")?, &lease).await })
+            }),
+        },
+        Handler {
+            kind: absences::ABSENCES_JOB,
+            run: Box::new(move |payload, lease| {
+                let records = ending.clone();
+                Box::pin(async move { absences::run(&records, id(&payload, "batch_id")?, &lease).await })
             }),
         },
         Handler {

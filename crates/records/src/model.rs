@@ -89,6 +89,12 @@ problems! {
     KEY_CHANGED = Unprocessable, "key_changed", "不能更正业务主键或主体（会成为另一条记录）；请撤回后重新报送", "the business key or the subject cannot be corrected, that would be another record; withdraw it and push the right one";
     /// Decided already.
     ROW_DECIDED = Conflict, "row_decided", "该行已处理；无需再次处理", "this row was decided already";
+    /// A key that sees only a part cannot speak for the whole.
+    WHOLE_BY_LIMITED_KEY = Unprocessable, "whole_by_limited_key", "该接口密钥限于部分区域，不能报送完整名单（whole）；请使用不限区域的密钥，或按增量报送", "this API key is limited to some regions and cannot state a whole list (`whole`); use a key without that limit, or push the rows as they are";
+    /// Registration data is never ended for being absent.
+    WHOLE_OF_REGISTRATION = Unprocessable, "whole_of_registration", "登记类条目决定主体本身，不能以完整名单（whole）方式报送；请按增量报送，注销登记请报送登记状态", "an item that registers subjects is not pushed as a whole list (`whole`); push the rows as they are, and say by their status which subjects are gone";
+    /// Returned rows are a part of a list.
+    WHOLE_OF_RETURNED_ROWS = Unprocessable, "whole_of_returned_rows", "退回文件只含部分行，其批次不是按完整名单（whole）报送的；请去掉 whole 参数后重新报送", "a file of corrected rows is only a part, and its batch was not pushed as a whole list; push it again without `whole`";
     /// Reason is missing.
     REASON_MISSING = Unprocessable, "reason_missing", "须说明理由（reason）", "a `reason` is needed";
 }
@@ -257,6 +263,37 @@ pub struct BatchFile {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
+/// How far a whole list has come with the records it lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AbsencesState {
+    /// It is loading, another file of the item is loading, or the records are being ended.
+    Pending,
+    /// Rows are refused, or nobody has said yet whose they are: nothing is ended until the last of them is settled.
+    Incomplete,
+    /// A newer whole list has been loaded: this one ends nothing any more.
+    Superseded,
+    /// Every record it lacks is ended.
+    Settled,
+    /// The file was refused as a whole, or the batch undone: it ends nothing.
+    Dropped,
+}
+
+/// What a whole list does about the records it lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Absences {
+    /// How far it has come.
+    pub state: AbsencesState,
+    /// Records ended so far because the list lacks them.
+    pub ended: i64,
+    /// When the last of them was.
+    pub settled_at: Option<DateTime<Utc>>,
+    /// Refused rows that have to be corrected first. Rows that the credit office found to belong to nobody are not among them.
+    pub refused: i64,
+    /// Rows of which a person has to say first whose they are.
+    pub unmatched: i64,
+}
+
 /// A submission batch 归集批次.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Batch {
@@ -272,6 +309,12 @@ pub struct Batch {
     pub feed: String,
     /// `open`, `undoing` or `undone`.
     pub state: String,
+    /// The sender stated that it is the whole list (全量报送).
+    #[serde(default)]
+    pub whole: bool,
+    /// What became of the records that the whole list lacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absences: Option<Absences>,
     /// When it was received.
     pub created_at: DateTime<Utc>,
     /// Verdicts over all files, a corrected row counted with its last verdict.

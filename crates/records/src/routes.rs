@@ -63,6 +63,8 @@ struct SubmitParams {
     file_name: Option<String>,
     /// Verdicts only: nothing is stored.
     dry_run: Option<bool>,
+    /// The file is the whole list of the item: once every row has its record, the agency's records that are not in it are ended.
+    whole: Option<bool>,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -148,7 +150,7 @@ struct UnmatchedPage {
 struct VersionView {
     version_id: Uuid,
     state: String,
-    /// What made it: `loaded`, `corrected`, `withdrawn`, `undone` or `linked`.
+    /// What made it: `loaded`, `corrected`, `withdrawn`, `undone`, `linked` or `absent`.
     change: String,
     reason: Option<String>,
     decided_on: Option<NaiveDate>,
@@ -201,6 +203,7 @@ async fn submit_batch(
             .unwrap_or_default(),
         file_name: params.file_name.unwrap_or_default(),
         dry_run: params.dry_run.unwrap_or(false),
+        whole: params.whole.unwrap_or(false),
     };
     let texts = std::iter::once(&submission.file_name).chain(&submission.ignore);
     if texts.into_iter().any(|text| text.chars().any(char::is_control)) {

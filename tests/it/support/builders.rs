@@ -145,6 +145,31 @@ pub fn registration(n: u32, name: &str) -> Table {
     ])
 }
 
+/// One row of the courts' list about the organisation [`party`].
+pub fn defaulter(n: u32) -> Table {
+    Table::of(&[
+        ("姓名/名称", format!("廊坊市试验{n}商贸有限公司")),
+        ("类型", "法人及非法人组织".into()),
+        ("证件号码", party(n)),
+        ("执行法院", "廊坊市中级人民法院".into()),
+        ("案号", format!("（2026）冀10执{n}号")),
+        ("执行依据文号", format!("（2025）冀10民初{n}号")),
+        ("做出执行依据单位", "廊坊市中级人民法院".into()),
+        ("生效法律文书确定的义务", "给付货款".into()),
+        ("被执行人的履行情况", "全部未履行".into()),
+        ("失信行为具体情形", "有履行能力而拒不履行生效法律文书确定义务".into()),
+        ("立案时间", "2026-10-08".into()),
+        ("发布时间", "2026年11月20日".into()),
+    ])
+}
+
+/// Several rows of the courts' list, numbered from `from`.
+pub fn defaulters(from: u32, count: u32) -> Table {
+    let mut table = defaulter(from);
+    table.rows = (from..from + count).flat_map(|n| defaulter(n).rows).collect();
+    table
+}
+
 /// One penalty on a person.
 pub fn person_penalty(n: u32) -> Table {
     Table::of(&[

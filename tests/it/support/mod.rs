@@ -103,6 +103,10 @@ pub fn agencies() -> Vec<AgencyEntry> {
         entry(6, "ga-amr", "固安县市场监督管理局", "131022", "market_regulation"),
         entry(7, "sh-amr", "三河市市场监督管理局", "131082", "market_regulation"),
         entry(8, "lf-approval", "廊坊市行政审批局", "131000", "administrative_approval"),
+        entry(9, "lf-housing", "廊坊市住房和城乡建设局", "131000", "housing"),
+        entry(10, "lf-reform", "廊坊市发展和改革委员会", "131000", "development_reform"),
+        entry(11, "lf-transport", "廊坊市交通运输局", "131000", "transport"),
+        entry(12, "lf-water", "廊坊市水利局", "131000", "water"),
     ]
 }
 
@@ -182,6 +186,20 @@ impl TestApp {
         self.runtime.block_on(work)
     }
 
+    /// Lets everything that follows from what has been done so far be done: lists follow records, entries that are over leave, reminders are written.
+    pub fn settle(&self) {
+        // The feed shows what is older than the oldest running transaction, of other tests too: it is read until nothing is left.
+        let behind = "SELECT count(*) FROM change_feed f WHERE NOT EXISTS
+            (SELECT 1 FROM feed_readers r WHERE r.reader = 'lists' AND (r.xid, r.entry_id) >= (f.xid::text::bigint, f.id))";
+        while self.count(behind) > 0 {
+            self.block_on(self.app.lists.follow()).expect("lists follow");
+        }
+        self.block_on(async {
+            self.app.lists.end_overdue().await.expect("entries end");
+            credence_dispatch::service::reminders::remind(&self.app.dispatch).await.expect("reminders");
+        });
+    }
+
     /// Goes to another instant.
     pub fn at(&self, instant: &str) {
         self.clock.set(instant.parse().expect("instant"));
@@ -222,6 +240,12 @@ impl TestApp {
 
     /// Opens an account at an agency and logs in.
     pub fn login_at(&self, role: Role, agency: Option<&str>) -> Caller {
+        let username = self.account(role, agency);
+        self.log_in(&username)
+    }
+
+    /// Opens an account of an agency; its login.
+    pub fn account(&self, role: Role, agency: Option<&str>) -> String {
         let username = format!("{}-{}", role.code(), NEXT.fetch_add(1, Ordering::Relaxed));
         let new = NewAccount {
             username: username.clone(),
@@ -231,7 +255,7 @@ impl TestApp {
             roles: vec![role],
         };
         self.block_on(self.app.identity.open_account(&Actor::system("test"), new)).expect("account");
-        self.log_in(&username)
+        username
     }
 
     /// Logs in with the usual password.
@@ -257,6 +281,13 @@ impl TestApp {
             let error = client.batch_execute(statement).await.expect_err(statement);
             error.as_db_error().map(|e| e.message().to_owned()).unwrap_or_default()
         })
+    }
+
+    /// Waits for background work: until the query counts something.
+    pub fn until(&self, query: &str) {
+        while self.count(query) == 0 {
+            std::thread::yield_now();
+        }
     }
 
     /// One number.

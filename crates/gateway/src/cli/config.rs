@@ -4,7 +4,7 @@ use super::{Context, Failure};
 use crate::environment::Environment;
 use crate::shipped::Files;
 use clap::Subcommand;
-use credence_catalog::{Applied, Folder};
+use credence_catalog::{Applied, Document, Folder};
 use credence_core::Actor;
 use credence_core::clock::{Clock, SystemClock};
 use credence_identity::regions::Regions;
@@ -46,16 +46,27 @@ fn read(path: Option<&PathBuf>) -> Result<(Files, Folder, Vec<String>), Failure>
     Ok((files, folder, faults))
 }
 
+/// Whether an operator still has to read what a document rests on.
+fn is_unverified(document: &Document) -> bool {
+    document.body.get("verified") == Some(&json!(false)) || document.body.get("state") == Some(&json!("unverified"))
+}
+
+/// How a document is listed: rules and calendars by their own names, which nothing else has; a list, a measure and a memorandum may share a
+/// code, and of a placeholder it is said that it is not in force.
+fn label(document: &Document) -> String {
+    let Document { kind, code, body, .. } = document;
+    let asleep = if body.get("state") == Some(&json!("unverified")) { " (not in force)" } else { "" };
+    match *kind {
+        "list" | "measure" | "memorandum" => format!("{kind} {code}{asleep}"),
+        _ => code.clone(),
+    }
+}
+
 pub(super) async fn run(context: &Context, command: Config) -> Result<ExitCode, Failure> {
     match command {
         Config::Check { folder } => {
             let (_, folder, faults) = read(folder.as_ref())?;
-            let unverified: Vec<&str> = folder
-                .documents
-                .iter()
-                .filter(|d| d.body.get("verified") == Some(&serde_json::Value::Bool(false)))
-                .map(|d| d.code.as_str())
-                .collect();
+            let unverified: Vec<String> = folder.documents.iter().filter(|d| is_unverified(d)).map(label).collect();
             context.print(&json!({ "documents": folder.documents.len(), "faults": faults, "unverified": unverified }), || {
                 let mut text = format!("{} documents, {} faults", folder.documents.len(), faults.len());
                 for fault in &faults {

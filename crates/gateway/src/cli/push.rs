@@ -22,6 +22,10 @@ run writes its reasons to data.dry-run.csv.
 
 Pushing the very same file again is safe: the server recognises it.
 
+With --whole the file states that it is the whole list: once every row has its record, the records of
+your agency that are not in it are ended. Refused rows, and rows of which nobody has said yet whose they
+are, hold that back. --whole --dry-run tells how many records would be ended.
+
 Exit codes: 0 every row was taken; 1 failed, or the file was refused as a whole; 2 wrong usage;
 3 some rows were refused.";
 
@@ -42,6 +46,9 @@ pub(super) struct Push {
     /// Columns to leave out, separated by commas
     #[arg(long, value_name = "COLUMNS")]
     ignore: Option<String>,
+    /// The file is the whole list of the item: records of your agency that are not in it are ended
+    #[arg(long)]
+    whole: bool,
     /// Get the verdicts and store nothing
     #[arg(long)]
     dry_run: bool,
@@ -97,6 +104,9 @@ fn send(console: Console, client: &Client, push: &Push, file: File, size: u64) -
     query.extend(push.feed.as_deref().map(|feed| ("feed", feed)));
     query.extend(push.encoding.as_deref().map(|encoding| ("encoding", encoding)));
     query.extend(push.ignore.as_deref().map(|ignore| ("ignore", ignore)));
+    if push.whole {
+        query.push(("whole", "true"));
+    }
     if push.dry_run {
         query.push(("dry_run", "true"));
     }
@@ -126,6 +136,11 @@ fn tried(console: Console, push: &Push, mut received: Value) -> Result<ExitCode,
     }
     console.print(&received, || {
         let mut text = format!("dry run, nothing stored: {}{}", summary(&counts), reasons(&rows, refused));
+        match received.get("would_end").and_then(Value::as_u64) {
+            Some(absent) => text.push_str(&format!("\n{} records are not in this whole list and would be ended", HumanCount(absent))),
+            None if push.whole => text.push_str("\nnothing would be ended: not every row of this whole list has its record yet"),
+            None => {}
+        }
         if let Some(path) = &report {
             let held = count(&rows);
             let which = if held < refused {
@@ -199,6 +214,7 @@ fn follow(console: Console, client: &Client, push: &Push, received: &Value) -> R
         if same {
             text.push_str("\nthis very file had been received before; nothing was done");
         }
+        text.push_str(absences(&batch));
         text.push_str(&reasons(&rows, count(&rows)));
         if let Some(path) = &rejects {
             text.push_str(&format!(
@@ -310,6 +326,19 @@ fn write_report(path: &Path, rows: &[RowVerdict]) -> Result<(), Failure> {
     }
     let bytes = writer.into_inner().map_err(|e| unwritable(&e))?;
     std::fs::write(path, bytes).map_err(|e| unwritable(&e))
+}
+
+/// What becomes of the records that a whole list lacks; nothing for a file that is none.
+fn absences(batch: &Value) -> &'static str {
+    match batch.pointer("/absences/state").and_then(Value::as_str) {
+        Some("pending") => "\nrecords that are not in this whole list are being ended; the batch tells how many",
+        Some("incomplete") => {
+            "\nnothing is ended yet: rows of this whole list are refused, or wait for the credit office to say whose they are"
+        }
+        Some("superseded") => "\nnothing is ended: a newer whole list has been loaded",
+        Some("settled") => "\nrecords that are not in this whole list are ended; the batch tells how many",
+        _ => "",
+    }
 }
 
 fn summary(counts: &Value) -> String {

@@ -112,6 +112,8 @@ struct Effects {
     quarantined: Vec<Quarantined>,
     unmatched: Vec<Unmatched>,
     registered: BTreeMap<Uuid, Registered>,
+    /// (subject, record) of every row that was taken, unchanged ones among them.
+    seen: Vec<(Uuid, Uuid)>,
     /// Position in `new` of the version a key has got within this chunk.
     in_chunk: HashMap<(Uuid, Uuid), usize>,
 }
@@ -197,6 +199,9 @@ pub(super) async fn write_chunk(loading: &Loading<'_>, tx: &mut BulkTx<'_>, chun
     }
     bulk::close(tx, &effects.closed, now).await?;
     bulk::insert(tx, &shared, &effects.new).await?;
+    if let Some(list) = file.noted_in {
+        bulk::note(tx, list, effects.seen).await?;
+    }
     let rows: Vec<i64> = chunk.rows.iter().map(|r| r.row_no).collect();
     bulk::resolve_quarantine(tx, file.batch_id, file.round, &rows, now).await?;
     bulk::quarantine(tx, file.batch_id, file.round, &effects.quarantined, now).await?;
@@ -271,6 +276,7 @@ impl Writer<'_> {
         if let Some(at) = earlier {
             let before = effects.new.get_mut(at).ok_or_else(|| Problem::internal("chunk index"))?;
             if same(before.content_hash) {
+                effects.seen.push((subject_id, before.record_id));
                 return Ok((Verdict::Unchanged, issues));
             }
             before.known_to = Some(self.now);
@@ -298,6 +304,7 @@ impl Writer<'_> {
                 return Ok((Verdict::Refused, issues));
             }
             if same(present.content_hash) {
+                effects.seen.push((subject_id, present.record_id));
                 return Ok((Verdict::Unchanged, issues));
             }
             if present.change == "corrected" {
@@ -328,6 +335,7 @@ impl Writer<'_> {
         let issues: Vec<Issue> = issues.into_iter().map(Issue::storable).collect();
         let version = self.version(subject_id, record_id, row, timeliness, &issues)?;
         effects.in_chunk.insert(key, effects.new.len());
+        effects.seen.push((subject_id, version.record_id));
         effects.new.push(version);
         Ok((verdict, issues))
     }

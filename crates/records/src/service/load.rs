@@ -2,6 +2,7 @@
 //! moment, the next worker finds how far the file came and goes on after it; a row's effect and its verdict are there together or not at all.
 
 use super::Records;
+use super::absences::enqueue_due;
 use super::ahead::{Ahead, Recent, scout};
 use super::chunk::{Chunk, Loading, Raw, Ready, Written, write_chunk};
 use super::receive::Returned;
@@ -12,7 +13,7 @@ use crate::model::{Counts, DRY_RUN_TOO_LARGE, Issue, MIXED_BATCHES, Severity, TO
 use crate::spool::Upload;
 use crate::store;
 use crate::store::FileToLoad;
-use crate::store::bulk;
+use crate::store::{absences, bulk};
 use chrono::NaiveDate;
 use credence_audit::{Change, record};
 use credence_core::Actor;
@@ -110,6 +111,9 @@ pub(crate) async fn run_reporting(records: &Records, file_id: Uuid, lease: &Leas
         records
             .db
             .write(async |tx| {
+                if file.noted_in.is_some() {
+                    absences::lock(tx, file.batch_id).await?;
+                }
                 if !store::start_file(tx, file.id, rows, now).await? {
                     tx.mark_recorded();
                     return Ok(());
@@ -174,16 +178,21 @@ pub(crate) async fn run_reporting(records: &Records, file_id: Uuid, lease: &Leas
         };
     }
     let now = records.clock.now();
-    records
+    let list_due = records
         .db
         .write(async |tx| {
+            absences::lock(tx, file.batch_id).await?;
             if !store::complete_file(tx, file.id, now).await? {
                 tx.mark_recorded();
-                return Ok(());
+                return Ok(false);
             }
-            record(tx, &actor, Change::new("batch.complete", "batch", file.batch_id).with(json!({ "round": file.round })), now).await
+            record(tx, &actor, Change::new("batch.complete", "batch", file.batch_id).with(json!({ "round": file.round })), now).await?;
+            enqueue_due(tx, file.batch_id, now).await
         })
         .await?;
+    if list_due {
+        records.wake.notify_one();
+    }
     if records.ingest.spool_keep_days == 0 {
         // What is loaded is in the database; the upload is not needed any more.
         records.spool.remove(file.id).await;
@@ -194,14 +203,19 @@ pub(crate) async fn run_reporting(records: &Records, file_id: Uuid, lease: &Leas
 async fn refuse(records: &Records, actor: &Actor, file: &FileToLoad, problem: Problem) -> Result<Outcome> {
     let now = records.clock.now();
     let body = problem_json(&problem);
-    records
+    let list_due = records
         .db
         .write(async |tx| {
+            absences::lock(tx, file.batch_id).await?;
             store::refuse_file(tx, file.id, body, now).await?;
             let detail = json!({ "round": file.round, "code": problem.code() });
-            record(tx, actor, Change::new("batch.refuse", "batch", file.batch_id).with(detail), now).await
+            record(tx, actor, Change::new("batch.refuse", "batch", file.batch_id).with(detail), now).await?;
+            enqueue_due(tx, file.batch_id, now).await
         })
         .await?;
+    if list_due {
+        records.wake.notify_one();
+    }
     if records.ingest.spool_keep_days == 0 {
         records.spool.remove(file.id).await;
     }
@@ -287,8 +301,15 @@ fn whole_issue(problem: &'static credence_core::ProblemType, severity: Severity)
     }
 }
 
-/// The verdicts a file would get, with nothing stored: the same code in one transaction that is never committed.
-pub(crate) async fn dry_run(records: &Records, load: Load, basis: crate::check::Basis, rows: u64, report: RowReport<'_>) -> Result<Counts> {
+/// The verdicts a file would get, with nothing stored: the same code in one transaction that is never committed. For a whole list in which every row
+/// has its record, also how many records it would end.
+pub(crate) async fn dry_run(
+    records: &Records,
+    load: Load,
+    basis: crate::check::Basis,
+    rows: u64,
+    report: RowReport<'_>,
+) -> Result<(Counts, Option<i64>)> {
     // It holds one transaction open, which others may have to wait for: so only few at a time, and none that is long.
     let _place = records.dry_runs.try_acquire().map_err(|_| Problem::new(&TOO_MANY_DRY_RUNS))?;
     if rows > records.ingest.dry_run_rows_max {
@@ -327,5 +348,10 @@ pub(crate) async fn dry_run(records: &Records, load: Load, basis: crate::check::
         }
     }
     decoder.await.map_err(Problem::internal)??;
-    Ok(counts)
+    let list = if file.noted_in.is_some() { absences::standing_within(&tx, file.batch_id).await? } else { None };
+    let would_end = match list.filter(|list| list.is_complete() && list.noted) {
+        Some(list) => Some(absences::count(&tx, &list).await?),
+        None => None,
+    };
+    Ok((counts, would_end))
 }

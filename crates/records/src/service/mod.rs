@@ -1,6 +1,7 @@
-//! What can be done with records: receive a file, load it, give refused rows back, undo a batch, correct or withdraw a record, settle an
-//! unmatched row. One file a use case.
+//! What can be done with records: receive a file, load it, give refused rows back, end what a whole list lacks, undo a batch, correct or withdraw a
+//! record, settle an unmatched row. One file a use case.
 
+pub mod absences;
 mod ahead;
 mod chunk;
 pub mod load;

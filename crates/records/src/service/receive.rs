@@ -5,7 +5,10 @@ use super::load::{self, KeptHeader, Load};
 use super::{Records, feed};
 use crate::decode::{self, Encoding, Inspected, Row};
 use crate::header::{Headers, Target};
-use crate::model::{BATCH_BUSY, BATCH_NOT_OPEN, Batch, Counts, FILE_TOO_LARGE, MIXED_BATCHES, RowVerdict, TOO_MANY_BATCHES, Verdict};
+use crate::model::{
+    BATCH_BUSY, BATCH_NOT_OPEN, Batch, Counts, FILE_TOO_LARGE, MIXED_BATCHES, RowVerdict, TOO_MANY_BATCHES, Verdict, WHOLE_BY_LIMITED_KEY,
+    WHOLE_OF_REGISTRATION, WHOLE_OF_RETURNED_ROWS,
+};
 use crate::spool::{self, Upload};
 use crate::store::{self, NewBatch, NewFile};
 use chrono::Duration;
@@ -45,6 +48,8 @@ pub struct Submission {
     pub file_name: String,
     /// Verdicts only.
     pub dry_run: bool,
+    /// The file is the whole list: what it lacks is ended.
+    pub whole: bool,
 }
 
 /// The answer to an upload.
@@ -58,6 +63,9 @@ pub struct Received {
     pub rows: Vec<RowVerdict>,
     /// Counts of a dry run.
     pub counts: Option<Counts>,
+    /// After a dry run of a whole list in which every row has its record: how many records it lacks, and would end.
+    #[serde(default)]
+    pub would_end: Option<i64>,
 }
 
 /// A file being received: counted, hashed and sealed as it comes.
@@ -106,6 +114,15 @@ pub async fn authorise(records: &Records, actor: &Actor, submission: &Submission
     let directory = records.directory.get(&records.db, records.clock.now()).await?;
     records.check_provider(actor, &item, &directory)?;
     feed(&item, submission.feed.as_deref())?;
+    if submission.whole {
+        // A key limited to items that covers this one sees all of it; one limited to regions sees a part.
+        if actor.regions.is_some() {
+            return Err(Problem::new(&WHOLE_BY_LIMITED_KEY));
+        }
+        if item.item.registers_subject {
+            return Err(Problem::new(&WHOLE_OF_REGISTRATION).with("item", item.item.code.clone()));
+        }
+    }
     Ok(item)
 }
 
@@ -237,7 +254,7 @@ async fn place(
     };
     let kept = serde_json::to_value(kept).map_err(Problem::internal)?;
     if submission.dry_run {
-        let received = dry_run(records, actor, item, spooled, &form, looked, kept).await?;
+        let received = dry_run(records, actor, item, spooled, (&form, submission.whole), looked, kept).await?;
         return Ok(Placing::Answered(Box::new(received)));
     }
 
@@ -253,11 +270,12 @@ async fn place(
             }
             let limit = records.ingest.open_batches_per_agency_max;
             let open = store::open_files(tx, agency).await?;
-            let same = store::Same { agency, item: &item.item.code, feed: &form, sha256: &sha256, encoding, header: &kept };
+            let same = store::Same { agency, item: &item.item.code, feed: &form, sha256: &sha256, encoding, header: &kept, whole: submission.whole };
             if let Some(batch) = store::same_file(tx, &same).await? {
                 tx.mark_recorded();
                 let batch = store::batch(tx.conn(), batch, now).await?;
-                return Ok(Placing::Answered(Box::new(Received { batch, same_file: true, rows: Vec::new(), counts: None })));
+                let received = Received { batch, same_file: true, rows: Vec::new(), counts: None, would_end: None };
+                return Ok(Placing::Answered(Box::new(received)));
             }
             if open >= limit {
                 return Err(Problem::new(&TOO_MANY_BATCHES).with("limit", limit));
@@ -269,6 +287,10 @@ async fn place(
                     if locked.state != "open" {
                         return Err(Problem::new(&BATCH_NOT_OPEN));
                     }
+                    // Corrected rows of a whole list belong to it, whether the sender says so again or not.
+                    if submission.whole && !locked.whole {
+                        return Err(Problem::new(&WHOLE_OF_RETURNED_ROWS));
+                    }
                     if locked.busy {
                         return Err(Problem::new(&BATCH_BUSY));
                     }
@@ -276,7 +298,15 @@ async fn place(
                 }
                 None => {
                     let id = Uuid::now_v7();
-                    let new = NewBatch { id, agency_id: agency, item: &item.item.code, item_version: item.version, feed: &form, submitted_by: &actor.label };
+                    let new = NewBatch {
+                        id,
+                        agency_id: agency,
+                        item: &item.item.code,
+                        item_version: item.version,
+                        feed: &form,
+                        submitted_by: &actor.label,
+                        whole: submission.whole,
+                    };
                     store::insert_batch(tx, &new, now).await?;
                     (id, 1)
                 }
@@ -310,7 +340,7 @@ async fn place(
             // to a large file, or should this process die, is the receipt: how far the load has come is asked of the batch.
             if key.is_some() {
                 let batch = store::batch(tx.conn(), batch_id, now).await?;
-                let receipt = Received { batch, same_file: false, rows: Vec::new(), counts: None };
+                let receipt = Received { batch, same_file: false, rows: Vec::new(), counts: None, would_end: None };
                 let pending_until = small.then(|| now + Duration::seconds(records.lease_seconds));
                 idempotency::keep(tx, key.as_ref(), &receipt, pending_until, now).await?;
             }
@@ -340,7 +370,7 @@ async fn answer(records: &Records, placed: Placed) -> Result<Received> {
     }
     let now = records.clock.now();
     let batch = store::batch(&mut *records.db.read().await?, batch_id, now).await?;
-    let received = Received { batch, same_file: false, rows, counts: None };
+    let received = Received { batch, same_file: false, rows, counts: None, would_end: None };
     if in_call.is_some() {
         idempotency::complete(&records.db, key.as_ref(), &received).await?;
     }
@@ -363,7 +393,7 @@ async fn dry_run(
     actor: &Actor,
     item: Arc<VersionedItem>,
     spooled: &Spooled,
-    form: &str,
+    (form, whole): (&str, bool),
     looked: Looked,
     kept: serde_json::Value,
 ) -> Result<Received> {
@@ -383,6 +413,8 @@ async fn dry_run(
         item: item.item.code.clone(),
         feed: form.to_owned(),
         submitted_by: actor.label.clone(),
+        // A file of corrected rows is a part of its list, and ends nothing by itself.
+        noted_in: (whole && looked.returned_to.is_none()).then_some(batch_id),
     };
     let mut load = Load::new(records, file, item.version)?;
     load.returned_to = looked.returned_to.unwrap_or(batch_id);
@@ -391,10 +423,10 @@ async fn dry_run(
     let directory = records.directory.get(&records.db, now).await?;
     let basis = records.basis(&directory, configuration, item, form, today, (load.file.agency_id, load.regions.clone()));
     let mut rows = Vec::new();
-    let counts =
+    let (counts, would_end) =
         load::dry_run(records, load, basis, looked.rows.unwrap_or(0), &mut |row, verdict, issues| collect(&mut rows, row, verdict, issues))
             .await?;
-    Ok(Received { batch: None, same_file: false, rows, counts: Some(counts) })
+    Ok(Received { batch: None, same_file: false, rows, counts: Some(counts), would_end })
 }
 
 /// Uploads that belong to no file after so long were cut off before they were placed.

@@ -1,8 +1,9 @@
 //! Undoing a whole batch: every record says again what it said before, in a new version; nothing is deleted.
 
+use super::absences::enqueue_due;
 use super::{Records, registration};
 use crate::model::{BATCH_BUSY, BATCH_NOT_OPEN, REASON_MISSING};
-use crate::store::{self, versions};
+use crate::store::{self, absences, versions};
 use credence_audit::{Change, record, record_bulk};
 use credence_core::Actor;
 use credence_core::problem::{NOT_FOUND, Problem, Result};
@@ -54,7 +55,10 @@ pub async fn run(records: &Records, batch: Uuid, reason: &str, lease: &Lease) ->
         }
         let now = records.clock.now();
         let mut tx = connection.begin().await?;
-        let Some((from, rows)) = versions::undo_progress(&tx, batch).await? else { return Ok(Outcome::Done) };
+        let Some((from, rows)) = versions::undo_progress(&tx, batch).await? else {
+            drop(tx);
+            return wake_lists(records, batch).await;
+        };
         if from >= rows {
             break;
         }
@@ -73,6 +77,24 @@ pub async fn run(records: &Records, batch: Uuid, reason: &str, lease: &Lease) ->
     if versions::finish_undo(&tx, batch, &actor.label, now).await? {
         record_bulk(&mut tx, &actor, Change::new("batch.undone", "batch", batch), now).await?;
         tx.commit().await?;
+    }
+    wake_lists(records, batch).await
+}
+
+/// An older whole list may count again now, or a newer one end what this undo brought back. Done again after a death, it comes to the same.
+async fn wake_lists(records: &Records, batch: Uuid) -> Result<Outcome> {
+    let now = records.clock.now();
+    let due = records
+        .db
+        .write(async |tx| {
+            absences::lock(tx, batch).await?;
+            // A job is no change of what the platform holds.
+            tx.mark_recorded();
+            enqueue_due(tx, batch, now).await
+        })
+        .await?;
+    if due {
+        records.wake.notify_one();
     }
     Ok(Outcome::Done)
 }

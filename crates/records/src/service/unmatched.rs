@@ -1,10 +1,11 @@
 //! The queue of rows whose subject no rule settles. A person of the credit office decides; until then no answer shows the row.
 
+use super::absences::enqueue_due;
 use super::{Records, record_place, row_place};
 use crate::check::Statement;
 use crate::model::{BATCH_NOT_OPEN, REASON_MISSING, RECORD_OF_OTHER_AGENCY, RECORD_WITHDRAWN, ROW_DECIDED};
-use crate::store;
 use crate::store::versions::{self, Version};
+use crate::store::{self, absences};
 use chrono::{DateTime, Utc};
 use credence_audit::{Change, record};
 use credence_core::Actor;
@@ -86,11 +87,12 @@ pub async fn link(records: &Records, actor: &Actor, id: Uuid, subject: Uuid, rea
     }
     let configuration = records.configuration.fresh(&records.db).await?;
     let now = records.clock.now();
-    records
+    let (record_id, list_due) = records
         .db
         .write(async |tx| {
             // The batch first, as an undo locks it: a row of a batch that is being undone is nobody's any more.
             let batch = store::batch_of_unmatched(tx, id).await?.ok_or_else(|| Problem::new(&NOT_FOUND))?;
+            absences::lock(tx, batch).await?;
             let open = store::lock_batch(tx, batch).await?.is_some_and(|b| b.state == "open");
             let row = store::lock_unmatched(tx, id).await?.ok_or_else(|| Problem::new(&NOT_FOUND))?;
             if row.state != "waiting" {
@@ -149,12 +151,19 @@ pub async fn link(records: &Records, actor: &Actor, id: Uuid, subject: Uuid, rea
                 };
                 versions::replace(tx, old.as_ref(), &new).await?;
             }
+            if let Some(list) = absences::noted_in(tx.conn(), row.batch_id).await? {
+                absences::note(tx, list, subject, record_id).await?;
+            }
             store::decide_unmatched(tx, id, "linked", Some(subject), reason.trim(), &actor.label, now).await?;
             let detail = json!({ "record_id": record_id, "batch_id": row.batch_id, "row": row.row_no, "reason": reason.trim() });
             record(tx, actor, Change::new("unmatched_row.link", "unmatched_row", id).about(subject).with(detail), now).await?;
-            Ok(record_id)
+            Ok((record_id, enqueue_due(tx, row.batch_id, now).await?))
         })
-        .await
+        .await?;
+    if list_due {
+        records.wake.notify_one();
+    }
+    Ok(record_id)
 }
 
 /// Rejects a row: it belongs to nobody the platform can know.
@@ -163,16 +172,23 @@ pub async fn reject(records: &Records, actor: &Actor, id: Uuid, reason: &str) ->
         return Err(Problem::new(&REASON_MISSING));
     }
     let now = records.clock.now();
-    records
+    let list_due = records
         .db
         .write(async |tx| {
+            let batch = store::batch_of_unmatched(tx, id).await?.ok_or_else(|| Problem::new(&NOT_FOUND))?;
+            absences::lock(tx, batch).await?;
             let row = store::lock_unmatched(tx, id).await?.ok_or_else(|| Problem::new(&NOT_FOUND))?;
             if row.state != "waiting" {
                 return Err(Problem::new(&ROW_DECIDED));
             }
             store::decide_unmatched(tx, id, "rejected", None, reason.trim(), &actor.label, now).await?;
             let detail = json!({ "batch_id": row.batch_id, "row": row.row_no, "reason": reason.trim() });
-            record(tx, actor, Change::new("unmatched_row.reject", "unmatched_row", id).with(detail), now).await
+            record(tx, actor, Change::new("unmatched_row.reject", "unmatched_row", id).with(detail), now).await?;
+            enqueue_due(tx, batch, now).await
         })
-        .await
+        .await?;
+    if list_due {
+        records.wake.notify_one();
+    }
+    Ok(())
 }

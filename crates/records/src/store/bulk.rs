@@ -340,6 +340,25 @@ pub(crate) async fn unmatched(tx: &BulkTx<'_>, shared: &Shared<'_>, rows: &[Unma
     Ok(())
 }
 
+/// Notes the records of a chunk's rows in a whole list. In one order, so that two loads that note the same records cannot block each other.
+pub(crate) async fn note(tx: &BulkTx<'_>, list: Uuid, mut records: Vec<(Uuid, Uuid)>) -> Result<()> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    records.sort_unstable();
+    records.dedup();
+    let (subjects, ids): (Vec<Uuid>, Vec<Uuid>) = records.into_iter().unzip();
+    tx.raw()
+        .execute(
+            "INSERT INTO snapshot_records (batch_id, subject_id, record_id)
+             SELECT $1, subject_id, record_id FROM unnest($2::uuid[], $3::uuid[]) AS n (subject_id, record_id) ON CONFLICT DO NOTHING",
+            &[&list, &subjects, &ids],
+        )
+        .await
+        .map_err(from_postgres)?;
+    Ok(())
+}
+
 /// Writes the chunk's verdicts and moves the file's progress; `done` ends the file.
 pub(crate) async fn progress(
     tx: &BulkTx<'_>,
@@ -381,11 +400,22 @@ pub(crate) async fn progress(
 pub(crate) async fn pretend(tx: &BulkTx<'_>, file: &super::FileToLoad, item_version: i32, now: DateTime<Utc>) -> Result<()> {
     tx.raw()
         .execute(
-            "WITH batch AS (INSERT INTO submission_batches (id, agency_id, item, item_version, feed, state, submitted_by, created_at)
-                            VALUES ($1, $2, $3, $4, $5, 'open', 'dry run', $6) RETURNING id)
+            "WITH batch AS (INSERT INTO submission_batches (id, agency_id, item, item_version, feed, state, submitted_by, created_at, whole)
+                            VALUES ($1, $2, $3, $4, $5, 'open', 'dry run', $6, $10) RETURNING id)
              INSERT INTO batch_files (id, batch_id, round, state, file_name, format, body_sha256, size_bytes, header, received_at, rows_total)
              SELECT $7, id, $8, 'loading', '', $9, '', 0, '{}', $6, 0 FROM batch",
-            &[&file.batch_id, &file.agency_id, &file.item, &item_version, &file.feed, &now, &file.id, &file.round, &file.format],
+            &[
+                &file.batch_id,
+                &file.agency_id,
+                &file.item,
+                &item_version,
+                &file.feed,
+                &now,
+                &file.id,
+                &file.round,
+                &file.format,
+                &file.noted_in.is_some(),
+            ],
         )
         .await
         .map_err(from_postgres)?;

@@ -1,5 +1,7 @@
-//! Every SQL statement about batches, quarantine and record versions: [`bulk`] for chunks, [`versions`] for single records, the rest here.
+//! Every SQL statement about batches, quarantine and record versions: [`bulk`] for chunks, [`versions`] for single records, [`absences`] for what
+//! whole lists lack, the rest here.
 
+pub(crate) mod absences;
 pub(crate) mod bulk;
 pub(crate) mod versions;
 
@@ -22,6 +24,8 @@ pub(crate) struct NewBatch<'a> {
     pub item_version: i32,
     pub feed: &'a str,
     pub submitted_by: &'a str,
+    /// Its first file is the whole list.
+    pub whole: bool,
 }
 
 /// A file to be.
@@ -48,6 +52,7 @@ pub(crate) async fn insert_batch(tx: &mut Tx<'_>, new: &NewBatch<'_>, now: DateT
             submission_batches::state.eq("open"),
             submission_batches::submitted_by.eq(new.submitted_by),
             submission_batches::created_at.eq(now),
+            submission_batches::whole.eq(new.whole),
         ))
         .execute(tx.conn())
         .await
@@ -102,12 +107,14 @@ pub(crate) struct Same<'a> {
     pub encoding: Option<&'a str>,
     /// Its recognised header, what the sender wants left out, and the regions of the sender's key.
     pub header: &'a Value,
+    pub whole: bool,
 }
 
 /// The batch of the very same file, read in the very same way, when it is the last that this agency pushed under the item and form, and was
-/// neither refused nor undone. After another file the old one may say something new again.
+/// neither refused nor undone. After another file the old one may say something new again. A whole list that is settled and comes again is a
+/// statement of another moment: it shows that the list is still the same.
 pub(crate) async fn same_file(tx: &mut Tx<'_>, same: &Same<'_>) -> Result<Option<Uuid>> {
-    type Last = (Uuid, Vec<u8>, Option<String>, Value, String, String);
+    type Last = ((Uuid, Vec<u8>, Option<String>, Value, String), (String, bool, Option<DateTime<Utc>>));
     let last: Option<Last> = batch_files::table
         .inner_join(submission_batches::table.on(submission_batches::id.eq(batch_files::batch_id)))
         .filter(submission_batches::agency_id.eq(same.agency))
@@ -115,45 +122,50 @@ pub(crate) async fn same_file(tx: &mut Tx<'_>, same: &Same<'_>) -> Result<Option
         .filter(submission_batches::feed.eq(same.feed))
         .order(batch_files::id.desc())
         .select((
-            submission_batches::id,
-            batch_files::body_sha256,
-            batch_files::encoding,
-            batch_files::header,
-            batch_files::state,
-            submission_batches::state,
+            (submission_batches::id, batch_files::body_sha256, batch_files::encoding, batch_files::header, batch_files::state),
+            (submission_batches::state, submission_batches::whole, submission_batches::absences_at),
         ))
         .first(tx.conn())
         .await
         .optional()
         .db()?;
     Ok(last
-        .filter(|(_, hash, encoding, header, file, batch)| {
-            hash == same.sha256 && encoding.as_deref() == same.encoding && header == same.header && file != "refused" && batch == "open"
+        .filter(|((_, hash, encoding, header, file), (batch, whole, settled))| {
+            let as_whole = *whole == same.whole && settled.is_none();
+            let read_alike = hash == same.sha256 && encoding.as_deref() == same.encoding && header == same.header;
+            as_whole && read_alike && file != "refused" && batch == "open"
         })
-        .map(|(id, ..)| id))
+        .map(|((id, ..), _)| id))
 }
 
-/// Locks a batch: its agency, item, form, state and highest round.
+/// Locks a batch: its agency, item, form, state, whether it is a whole list, and highest round.
 pub(crate) struct LockedBatch {
     pub agency_id: Uuid,
     pub item: String,
     pub feed: String,
     pub state: String,
+    pub whole: bool,
     pub rounds: i32,
     pub busy: bool,
 }
 
 pub(crate) async fn lock_batch(tx: &mut Tx<'_>, id: Uuid) -> Result<Option<LockedBatch>> {
-    type Row = (Uuid, String, String, String);
+    type Row = (Uuid, String, String, String, bool);
     let row: Option<Row> = submission_batches::table
         .find(id)
         .for_update()
-        .select((submission_batches::agency_id, submission_batches::item, submission_batches::feed, submission_batches::state))
+        .select((
+            submission_batches::agency_id,
+            submission_batches::item,
+            submission_batches::feed,
+            submission_batches::state,
+            submission_batches::whole,
+        ))
         .first(tx.conn())
         .await
         .optional()
         .db()?;
-    let Some((agency_id, item, feed, state)) = row else { return Ok(None) };
+    let Some((agency_id, item, feed, state, whole)) = row else { return Ok(None) };
     let files: Vec<(i32, String)> = batch_files::table
         .filter(batch_files::batch_id.eq(id))
         .select((batch_files::round, batch_files::state))
@@ -162,7 +174,7 @@ pub(crate) async fn lock_batch(tx: &mut Tx<'_>, id: Uuid) -> Result<Option<Locke
         .db()?;
     let rounds = files.iter().map(|(round, _)| *round).max().unwrap_or(0);
     let busy = files.iter().any(|(_, state)| state == "queued" || state == "loading");
-    Ok(Some(LockedBatch { agency_id, item, feed, state, rounds, busy }))
+    Ok(Some(LockedBatch { agency_id, item, feed, state, whole, rounds, busy }))
 }
 
 /// A file with what loading needs to know of its batch.
@@ -181,6 +193,8 @@ pub(crate) struct FileToLoad {
     pub item: String,
     pub feed: String,
     pub submitted_by: String,
+    /// The whole list in which its rows are noted.
+    pub noted_in: Option<Uuid>,
 }
 
 pub(crate) async fn file_to_load(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Option<FileToLoad>> {
@@ -206,9 +220,24 @@ pub(crate) async fn file_to_load(conn: &mut AsyncPgConnection, id: Uuid) -> Resu
         .await
         .optional()
         .db()?;
-    Ok(row.map(|((batch_id, round, state, format, encoding, header, rows_done, received_at), of)| {
-        let (agency_id, item, feed, submitted_by) = of;
-        FileToLoad { id, batch_id, round, state, format, encoding, header, rows_done, received_at, agency_id, item, feed, submitted_by }
+    let Some(((batch_id, round, state, format, encoding, header, rows_done, received_at), of)) = row else { return Ok(None) };
+    let (agency_id, item, feed, submitted_by) = of;
+    let noted_in = absences::noted_in(conn, batch_id).await?;
+    Ok(Some(FileToLoad {
+        id,
+        batch_id,
+        round,
+        state,
+        format,
+        encoding,
+        header,
+        rows_done,
+        received_at,
+        agency_id,
+        item,
+        feed,
+        submitted_by,
+        noted_in,
     }))
 }
 
@@ -281,7 +310,7 @@ fn batch_file(row: FileRow, now: DateTime<Utc>) -> BatchFile {
 
 /// A batch with its files.
 pub(crate) async fn batch(conn: &mut AsyncPgConnection, id: Uuid, now: DateTime<Utc>) -> Result<Option<Batch>> {
-    type Row = (Uuid, String, i32, String, String, DateTime<Utc>, Option<String>);
+    type Row = (Uuid, String, i32, String, String, DateTime<Utc>, Option<String>, bool);
     let row: Option<Row> = submission_batches::table
         .find(id)
         .select((
@@ -292,12 +321,13 @@ pub(crate) async fn batch(conn: &mut AsyncPgConnection, id: Uuid, now: DateTime<
             submission_batches::state,
             submission_batches::created_at,
             submission_batches::undo_reason,
+            submission_batches::whole,
         ))
         .first(conn)
         .await
         .optional()
         .db()?;
-    let Some((agency_id, item, item_version, feed, state, created_at, undo_reason)) = row else { return Ok(None) };
+    let Some((agency_id, item, item_version, feed, state, created_at, undo_reason, whole)) = row else { return Ok(None) };
     let files: Vec<FileRow> = batch_files::table
         .filter(batch_files::batch_id.eq(id))
         .order(batch_files::round)
@@ -335,6 +365,7 @@ pub(crate) async fn batch(conn: &mut AsyncPgConnection, id: Uuid, now: DateTime<
         .get_result(conn)
         .await
         .db()?;
+    let absences = if whole { absences::standing(conn, id).await?.map(|list| list.view()) } else { None };
     let mut counts = Counts::default();
     for file in &files {
         counts.accepted += file.counts.accepted;
@@ -346,7 +377,21 @@ pub(crate) async fn batch(conn: &mut AsyncPgConnection, id: Uuid, now: DateTime<
     }
     // A row refused and brought back counts where it ended.
     counts.refused = in_quarantine;
-    Ok(Some(Batch { id, agency_id, item, item_version, feed, state, created_at, counts, in_quarantine, files, undo_reason }))
+    Ok(Some(Batch {
+        id,
+        agency_id,
+        item,
+        item_version,
+        feed,
+        state,
+        whole,
+        absences,
+        created_at,
+        counts,
+        in_quarantine,
+        files,
+        undo_reason,
+    }))
 }
 
 /// Ids of batches, newest first; of one agency or of all.

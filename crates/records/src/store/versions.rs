@@ -155,21 +155,21 @@ pub(crate) async fn undo_progress(tx: &BulkTx<'_>, batch: Uuid) -> Result<Option
 }
 
 /// Undoes a range of rows: each record whose present version came with the batch gets a version that says what the newest batch that is not undone
-/// said before, or, when none did, one that is withdrawn. Records that another batch or their provider changed since are left alone. Returns
-/// (undone, left alone).
+/// said before, or, when none did, one that is withdrawn. What the batch ended because its whole list lacked it has row 0 and goes with the first
+/// range. Records that another batch or their provider changed since are left alone. Returns (undone, left alone).
 pub(crate) async fn undo_rows(tx: &BulkTx<'_>, batch: Uuid, from: i64, to: i64, reason: &str, now: DateTime<Utc>) -> Result<(i64, i64)> {
     let row = tx
         .raw()
         .query_one(
             "WITH touched AS (
                  SELECT DISTINCT subject_id, record_id FROM record_versions
-                  WHERE batch_id = $1 AND row_no > $2 AND row_no <= $3 AND change IN ('loaded', 'linked')),
+                  WHERE batch_id = $1 AND (row_no > $2 OR $2 = 0) AND row_no <= $3 AND change IN ('loaded', 'linked', 'absent')),
              present AS (
                  SELECT v.* FROM record_versions v JOIN touched t USING (subject_id, record_id) WHERE v.known_to IS NULL),
              closed AS (
                  UPDATE record_versions v SET known_to = greatest($5, v.known_from) FROM present p
                   WHERE v.subject_id = p.subject_id AND v.id = p.id AND p.batch_id = $1 AND v.known_to IS NULL
-                    AND (p.change IN ('loaded', 'linked') OR (p.change = 'undone' AND p.state <> 'withdrawn'))
+                    AND (p.change IN ('loaded', 'linked', 'absent') OR (p.change = 'undone' AND p.state <> 'withdrawn'))
               RETURNING v.subject_id, v.record_id),
              written AS (
                  INSERT INTO record_versions (subject_id, id, record_id, item, item_version, business_key, content_hash, data, sealed, state, change,
@@ -219,5 +219,6 @@ pub(crate) async fn finish_undo(tx: &BulkTx<'_>, batch: Uuid, by: &str, now: Dat
     )
     .await
     .map_err(from_postgres)?;
+    raw.execute("DELETE FROM snapshot_records WHERE batch_id = $1", &[&batch]).await.map_err(from_postgres)?;
     Ok(finished == 1)
 }

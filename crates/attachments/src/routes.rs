@@ -1,0 +1,93 @@
+//! Attachments over HTTP.
+
+use crate::model::AttachmentView;
+use crate::service::Attachments;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, Charset, ContentDisposition, DispositionParam, DispositionType, ExtendedValue, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::{HttpResponse, get, post, web};
+use credence_audit::access::{Statement, logged};
+use credence_core::problem::{Problem, Result};
+use credence_core::{Actor, Permission};
+use credence_web::{ApiResult, Caller, ProblemBody};
+use futures_util::StreamExt;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+
+/// Mounts the routes.
+pub fn configure(config: &mut ServiceConfig) {
+    config.service(upload_attachment).service(get_attachment);
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct UploadParams {
+    /// Name of the file, for people; it must not tell of a natural person.
+    file_name: String,
+}
+
+/// Whoever reports on directives or proposes list entries has something to attach.
+fn may_upload(actor: &Actor) -> Result<()> {
+    if actor.may(Permission::ActOnDirectives) { Ok(()) } else { actor.require(Permission::ProposeListing) }
+}
+
+fn may_read(actor: &Actor) -> Result<()> {
+    if actor.may(Permission::SuperviseJointAction) { Ok(()) } else { may_upload(actor) }
+}
+
+/// Upload an attachment for the own agency. The body is the file itself. Its kind is found in its content, whatever its name says; kinds and the
+/// largest size are settings.
+#[utoipa::path(tag = "attachments", security(("token" = [])), params(UploadParams),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 201, body = AttachmentView), (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+#[post("/attachments")]
+async fn upload_attachment(
+    caller: Caller,
+    attachments: web::Data<Attachments>,
+    params: web::Query<UploadParams>,
+    payload: web::Payload,
+) -> ApiResult<HttpResponse> {
+    may_upload(&caller.0)?;
+    let bytes = read_body(&attachments, payload).await?;
+    let view = attachments.put(&caller.0, &params.file_name, bytes).await?;
+    Ok(HttpResponse::Created().insert_header(("Location", format!("/v1/attachments/{}", view.id))).json(view))
+}
+
+async fn read_body(attachments: &Attachments, mut payload: web::Payload) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = payload.next().await {
+        let piece = piece.map_err(|e| Problem::malformed(format!("上传中断：{e}"), format!("the upload broke off: {e}")))?;
+        // Before it is in memory, not after.
+        if bytes.len() + piece.len() > attachments.settings.size_bytes_max {
+            return Err(attachments.too_large());
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
+/// An attachment of the own agency, or any for those who supervise joint action, exactly as it was uploaded.
+#[utoipa::path(tag = "attachments", security(("token" = [])),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream", description = "The file, with its own media type"),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+#[get("/attachments/{attachment_id}")]
+async fn get_attachment(caller: Caller, attachments: web::Data<Attachments>, id: web::Path<Uuid>) -> ApiResult<HttpResponse> {
+    may_read(&caller.0)?;
+    let statement = Statement { action: "attachment.read", ..Statement::default() };
+    let now = attachments.clock.now();
+    let (view, bytes) =
+        logged(&attachments.db, &caller.0, statement, now, async || Ok((None, attachments.get(&caller.0, *id).await?))).await?;
+    let name = ExtendedValue { charset: Charset::Ext("UTF-8".to_owned()), language_tag: None, value: view.file_name.into_bytes() };
+    // Saved, never shown in place: what somebody uploaded is not to run as a page of this address.
+    let disposition =
+        ContentDisposition { disposition: DispositionType::Attachment, parameters: vec![DispositionParam::FilenameExt(name)] };
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, view.media_type))
+        .insert_header(disposition)
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(bytes))
+}

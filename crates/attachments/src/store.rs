@@ -1,0 +1,109 @@
+//! SQL of attachments.
+
+use crate::model::AttachmentView;
+use chrono::{DateTime, Utc};
+use credence_core::problem::Result;
+use credence_db::schema::attachments;
+use credence_db::{DbResult, Tx};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+/// A row to be.
+pub(crate) struct NewAttachment<'a> {
+    pub id: Uuid,
+    pub agency_id: Uuid,
+    pub account_id: Option<Uuid>,
+    pub file_name: &'a str,
+    pub media_type: &'a str,
+    pub size_bytes: i64,
+    pub sha256: &'a [u8],
+    pub uploaded_by: &'a str,
+}
+
+pub(crate) async fn insert(tx: &mut Tx<'_>, new: &NewAttachment<'_>, now: DateTime<Utc>) -> Result<()> {
+    diesel::insert_into(attachments::table)
+        .values((
+            attachments::id.eq(new.id),
+            attachments::agency_id.eq(new.agency_id),
+            attachments::account_id.eq(new.account_id),
+            attachments::file_name.eq(new.file_name),
+            attachments::media_type.eq(new.media_type),
+            attachments::size_bytes.eq(new.size_bytes),
+            attachments::sha256.eq(new.sha256),
+            attachments::uploaded_by.eq(new.uploaded_by),
+            attachments::uploaded_at.eq(now),
+        ))
+        .execute(tx.conn())
+        .await
+        .db()?;
+    Ok(())
+}
+
+/// A row as stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub id: Uuid,
+    pub agency_id: Option<Uuid>,
+    pub file_name: String,
+    pub media_type: String,
+    pub size_bytes: i64,
+    pub sha256: Vec<u8>,
+    pub uploaded_by: String,
+    pub uploaded_at: DateTime<Utc>,
+}
+
+impl Stored {
+    /// As it is told.
+    pub fn view(&self) -> AttachmentView {
+        AttachmentView {
+            id: self.id,
+            file_name: self.file_name.clone(),
+            media_type: self.media_type.clone(),
+            size_bytes: self.size_bytes,
+            sha256: hex::encode(&self.sha256),
+            uploaded_by: self.uploaded_by.clone(),
+            uploaded_at: self.uploaded_at,
+        }
+    }
+}
+
+pub(crate) async fn find(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Option<Stored>> {
+    type Row = (Option<Uuid>, String, String, i64, Vec<u8>, String, DateTime<Utc>);
+    let row: Option<Row> = attachments::table
+        .find(id)
+        .select((
+            attachments::agency_id,
+            attachments::file_name,
+            attachments::media_type,
+            attachments::size_bytes,
+            attachments::sha256,
+            attachments::uploaded_by,
+            attachments::uploaded_at,
+        ))
+        .first(conn)
+        .await
+        .optional()
+        .db()?;
+    Ok(row.map(|(agency_id, file_name, media_type, size_bytes, sha256, uploaded_by, uploaded_at)| Stored {
+        id,
+        agency_id,
+        file_name,
+        media_type,
+        size_bytes,
+        sha256,
+        uploaded_by,
+        uploaded_at,
+    }))
+}
+
+/// How many of these are of the agency.
+pub(crate) async fn count_of(conn: &mut AsyncPgConnection, agency: Uuid, ids: &[Uuid]) -> Result<i64> {
+    attachments::table
+        .filter(attachments::id.eq_any(ids.to_vec()))
+        .filter(attachments::agency_id.eq(agency))
+        .count()
+        .get_result(conn)
+        .await
+        .db()
+}

@@ -1,0 +1,304 @@
+//! How lists follow what is under them. [`Lists::follow`] reads the change feed; for every subject that a load, a correction, a withdrawal or an undo
+//! touched it reckons anew what follows: mirrors show what their source says, native entries whose document changed are held until the authority has
+//! decided, commendations end when something adverse appears. Done twice, it comes to the same, so the place in the feed moves after the work.
+//! [`Lists::end_overdue`] is the other clock: entries whose last day is over leave.
+
+use super::{Lists, definition};
+use crate::store::entries::Entry;
+use crate::store::follow::{self, Mirror, Moved};
+use chrono::{DateTime, NaiveDate, Utc};
+use credence_audit::feed::{self, FeedEntry, Position};
+use credence_audit::{Change, record};
+use credence_catalog::configuration::Configuration;
+use credence_catalog::lists::{Keeping, ListDefinition};
+use credence_catalog::model::Role;
+use credence_core::Actor;
+use credence_core::clock::china_date;
+use credence_core::problem::{Problem, Result};
+use credence_db::Tx;
+use credence_dispatch::model::actions::{Deadlines, Listed, Plan, working_days};
+use credence_dispatch::service::actions::{hold, lift, start};
+use credence_identity::directory::Snapshot;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// Its name among the readers of the feed.
+const READER: &str = "lists";
+/// Entries of the feed read at once.
+const FEED_PAGE: i64 = 200;
+
+/// What one step of following needs.
+struct Ground {
+    configuration: Arc<Configuration>,
+    directory: Arc<Snapshot>,
+    deadlines: Deadlines,
+    now: DateTime<Utc>,
+    today: NaiveDate,
+}
+
+impl Lists {
+    /// Follows the change feed and the calendar until told to stop.
+    pub async fn run(self, mut stopping: watch::Receiver<bool>, poll: Duration) {
+        while !*stopping.borrow() {
+            let moved = match self.follow().await {
+                Ok(entries) => entries > 0,
+                Err(problem) => {
+                    tracing::warn!(code = problem.code(), cause = problem.internal.as_deref(), "lists cannot follow the change feed");
+                    false
+                }
+            };
+            if let Err(problem) = self.end_overdue().await {
+                tracing::warn!(
+                    code = problem.code(),
+                    cause = problem.internal.as_deref(),
+                    "lists cannot end entries whose last day is over"
+                );
+            }
+            if moved {
+                continue;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(poll) => {}
+                _ = stopping.changed() => {}
+            }
+        }
+    }
+
+    /// Deals with what is new in the feed, up to a page of it; how many entries.
+    ///
+    /// # Errors
+    /// When the database cannot be reached; the place in the feed has not moved then.
+    pub async fn follow(&self) -> Result<usize> {
+        let from = feed::place(&self.db, READER).await?;
+        let entries = feed::read(&self.db, from, FEED_PAGE).await?;
+        let Some(last) = entries.last().map(FeedEntry::position) else { return Ok(0) };
+        let configuration = self.configuration.fresh(&self.db).await?;
+        for entry in &entries {
+            self.follow_one(&configuration, entry).await?;
+        }
+        self.move_to(last).await?;
+        Ok(entries.len())
+    }
+
+    async fn move_to(&self, position: Position) -> Result<()> {
+        let now = self.clock.now();
+        self.db.write(async |tx| feed::move_to(tx, READER, position, now).await).await
+    }
+
+    async fn follow_one(&self, configuration: &Arc<Configuration>, entry: &FeedEntry) -> Result<()> {
+        match (entry.topic.as_str(), entry.subject_id) {
+            ("record.correct" | "record.withdraw" | "unmatched_row.link", Some(subject)) => {
+                self.reconsider(configuration, &[subject]).await
+            }
+            ("records.loaded", _) => {
+                let number = |key: &str| entry.payload.get(key).and_then(Value::as_i64);
+                // The first file of a batch numbers its rows from 1; in a file that brings refused rows back they keep the numbers of the first.
+                let rows = match (number("round"), number("first_row"), number("rows")) {
+                    (Some(1), Some(first), Some(rows)) => (first + 1, first + rows),
+                    _ => (0, i64::MAX),
+                };
+                self.follow_batch(configuration, entry.object_id, rows).await
+            }
+            ("records.undone" | "records.absent", _) => self.follow_batch(configuration, entry.object_id, (0, i64::MAX)).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Reconsiders the subjects of a batch: all of them when its item is mirrored, else those who have entries of their own.
+    async fn follow_batch(&self, configuration: &Arc<Configuration>, batch: Uuid, rows: (i64, i64)) -> Result<()> {
+        let today = self.clock.today();
+        let Some(item) = follow::item_of_batch(&mut *self.db.read().await?, batch).await? else { return Ok(()) };
+        let mirrored = mirrors(configuration, today).any(|(_, list)| list.mirror.as_ref().is_some_and(|m| m.item == item));
+        let mut after = Uuid::nil();
+        loop {
+            let mut conn = self.db.read().await?;
+            let subjects = if mirrored {
+                follow::subjects_of_batch(&mut conn, batch, rows, after, self.settings.step_subjects).await?
+            } else {
+                follow::native_subjects_of_batch(&mut conn, batch, after, self.settings.step_subjects).await?
+            };
+            drop(conn);
+            let Some(last) = subjects.last().copied() else { return Ok(()) };
+            self.reconsider(configuration, &subjects).await?;
+            after = last;
+        }
+    }
+
+    /// Reckons anew, in one transaction, what follows for these subjects from the records they have now.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or a rule that sets a deadline is missing.
+    pub async fn reconsider(&self, configuration: &Arc<Configuration>, subjects: &[Uuid]) -> Result<()> {
+        let now = self.clock.now();
+        let today = china_date(now);
+        let directory = self.directory.get(&self.db, now).await?;
+        let deadlines = Deadlines::reckon(configuration, today)?;
+        let ground = Ground { configuration: Arc::clone(configuration), directory, deadlines, now, today };
+        let changed = self
+            .db
+            .write(async |tx| {
+                let mut changed = 0;
+                for (version, list) in mirrors(configuration, today) {
+                    changed += self.reconsider_mirror(tx, &ground, version, list, subjects).await?;
+                }
+                changed += self.question(tx, &ground, subjects).await?;
+                self.end_blocked_commendations(tx, configuration, &ground.directory, subjects, now).await?;
+                // Most subjects have nothing that follows; then nothing is written.
+                tx.mark_recorded();
+                Ok(changed)
+            })
+            .await?;
+        if changed > 0 {
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn reconsider_mirror(
+        &self,
+        tx: &mut Tx<'_>,
+        ground: &Ground,
+        version: i32,
+        list: &ListDefinition,
+        subjects: &[Uuid],
+    ) -> Result<usize> {
+        let Some(source) = &list.mirror else { return Ok(0) };
+        let item = ground.configuration.items.get(&source.item).map(|v| &v.item);
+        let basis = list.legal_basis.join("；");
+        let mirror = Mirror {
+            list: &list.code,
+            version,
+            kind: list.kind.code(),
+            item: &source.item,
+            legal_basis: &basis,
+            facts_field: source.facts_field.as_deref(),
+            document_field: item.and_then(|i| i.with_role(Role::DecisionNo)).map(|f| f.code.as_str()),
+        };
+        let actor = Actor::system("mirror");
+        let gone = follow::leave(tx, &mirror, subjects, ground.today, ground.now).await?;
+        for cause in gone.iter().map(|m| m.cause.as_str()).collect::<BTreeSet<_>>() {
+            let entries: Vec<(Uuid, Uuid)> = gone.iter().filter(|m| m.cause == cause).map(|m| (m.subject_id, m.id)).collect();
+            let lifted = lift(tx, &entries, cause, &ground.deadlines, ground.now).await?;
+            if cause == "correction" {
+                let corrected = follow::entries(tx, &entries).await?;
+                self.publish_mirror_corrections(tx, &ground.configuration, &ground.directory, &corrected, ground.now).await?;
+            }
+            let detail = json!({ "list": list.code, "cause": cause, "entries": entries.len(), "releases": lifted.releases, "cancelled": lifted.cancelled });
+            self.record_moves(
+                tx,
+                &actor,
+                "list_entry.exit",
+                &gone.iter().filter(|m| m.cause == cause).cloned().collect::<Vec<_>>(),
+                detail,
+                ground.now,
+            )
+            .await?;
+        }
+        let restated = follow::restate(tx, &mirror, subjects, ground.today, ground.now).await?;
+        let entered = follow::enter(tx, &mirror, subjects, ground.today, ground.now).await?;
+        if !entered.is_empty() {
+            let regions: BTreeSet<String> = entered.iter().map(|m| m.region.clone()).collect();
+            let plan = Plan::draw(&ground.configuration, &ground.directory, &list.code, &regions, None, ground.today);
+            let listed: Vec<Listed> =
+                entered.iter().map(|m| Listed { subject_id: m.subject_id, entry_id: m.id, region: m.region.clone() }).collect();
+            let started = start(tx, &plan, &listed, &ground.deadlines, ground.now).await?;
+            let detail = json!({ "list": list.code, "entries": entered.len(), "directives": started.directives });
+            self.record_moves(tx, &actor, "list_entry.list", &entered, detail, ground.now).await?;
+        }
+        Ok(gone.len() + restated + entered.len())
+    }
+
+    /// Change entries of what moved: one for each entry when they are few, so that a subject's log tells it; one for all of a load.
+    async fn record_moves(
+        &self,
+        tx: &mut Tx<'_>,
+        actor: &Actor,
+        action: &str,
+        moved: &[Moved],
+        detail: Value,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        match moved {
+            [one] => record(tx, actor, Change::new(action, "list_entry", one.id).about(one.subject_id).with(detail), now).await,
+            many => {
+                record(tx, actor, Change::new(action, "list_entries", many.first().map_or_else(Uuid::nil, |m| m.id)).with(detail), now)
+                    .await
+            }
+        }
+    }
+
+    /// Native entries whose document changed: what was not delivered is held, and the authority is called to decide.
+    async fn question(&self, tx: &mut Tx<'_>, ground: &Ground, subjects: &[Uuid]) -> Result<usize> {
+        let mut review_by = Vec::new();
+        for (code, list) in &ground.configuration.lists {
+            if let Some(native) = &list.body.native {
+                let (day, _) = working_days(&ground.configuration, &native.review_rule, ground.today)?;
+                review_by.push((code.clone(), day));
+            }
+        }
+        let questioned = follow::question(tx, subjects, ground.now, &review_by).await?;
+        let listed: Vec<(Uuid, Uuid)> = questioned.iter().filter(|m| m.cause == "listed").map(|m| (m.subject_id, m.id)).collect();
+        if !listed.is_empty() {
+            hold(tx, &listed, ground.now).await?;
+        }
+        for entry in &questioned {
+            let detail = json!({ "state": entry.cause });
+            record(
+                tx,
+                &Actor::system("records"),
+                Change::new("list_entry.question", "list_entry", entry.id).about(entry.subject_id).with(detail),
+                ground.now,
+            )
+            .await?;
+        }
+        Ok(questioned.len())
+    }
+
+    /// Entries whose last day is over leave, with all that rests on them; how many. They were not shown since their last day ended.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or a rule that sets a deadline is missing.
+    pub async fn end_overdue(&self) -> Result<usize> {
+        let mut ended = 0;
+        loop {
+            let now = self.clock.now();
+            let configuration = self.configuration.get();
+            let directory = self.directory.get(&self.db, now).await?;
+            let step = self
+                .db
+                .write(async |tx| {
+                    let expired: Vec<Entry> = follow::expired(tx, china_date(now), self.settings.step_subjects).await?;
+                    if expired.is_empty() {
+                        tx.mark_recorded();
+                    } else {
+                        self.end_expired(tx, &configuration, &directory, &expired, now).await?;
+                    }
+                    Ok(expired.len())
+                })
+                .await?;
+            if step == 0 {
+                return Ok(ended);
+            }
+            ended += step;
+            self.wake.notify_one();
+        }
+    }
+}
+
+/// The mirrors in force on a day, each with its version.
+fn mirrors(configuration: &Configuration, on: NaiveDate) -> impl Iterator<Item = (i32, &ListDefinition)> {
+    let lists = configuration.lists.values().filter(move |l| l.body.keeping == Keeping::Mirror && l.body.in_force(on));
+    lists.map(|l| (l.version, &l.body))
+}
+
+/// Whether a mirror's source has been silent for longer than its rule allows.
+pub(super) fn is_stale(configuration: &Configuration, list: &str, fed: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<bool> {
+    let Some(source) = definition(configuration, list).and_then(|l| l.body.mirror.as_ref()) else { return Ok(false) };
+    let hours = configuration.rulebook.number(&source.stale_rule, china_date(now)).map(|(n, _)| n);
+    let hours = hours.ok_or_else(|| Problem::internal(format!("no rule {}", source.stale_rule)))?;
+    Ok(fed.is_none_or(|at| now - at > chrono::Duration::hours(hours)))
+}

@@ -1,0 +1,2 @@
+-- A constraint cannot be made unvalidated again, and need not be.
+SELECT 1;
