@@ -4,4 +4,5 @@ COMMENT ON COLUMN record_versions.reason IS 'Why it was corrected, withdrawn or 
 ALTER TABLE record_versions DROP CONSTRAINT record_versions_change_known;
 ALTER TABLE record_versions ADD CONSTRAINT record_versions_change_known CHECK (change IN ('loaded', 'corrected', 'withdrawn', 'undone', 'linked'));
 DROP TABLE snapshot_records;
-ALTER TABLE submission_batches DROP COLUMN absent_ended, DROP COLUMN absences_at, DROP COLUMN whole;
+DROP INDEX submission_batches_item;
+ALTER TABLE submission_batches DROP COLUMN notes_dropped_at, DROP COLUMN absent_ended, DROP COLUMN absences_at, DROP COLUMN whole;

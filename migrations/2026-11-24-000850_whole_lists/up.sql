@@ -2,9 +2,12 @@
 ALTER TABLE submission_batches
     ADD COLUMN whole boolean NOT NULL DEFAULT false,
     ADD COLUMN absences_at timestamptz,
-    ADD COLUMN absent_ended bigint NOT NULL DEFAULT 0;
+    ADD COLUMN absent_ended bigint NOT NULL DEFAULT 0,
+    ADD COLUMN notes_dropped_at timestamptz;
 ALTER TABLE submission_batches ADD CONSTRAINT submission_batches_only_whole_lists_end CHECK (whole OR (absences_at IS NULL AND absent_ended = 0));
 CREATE INDEX submission_batches_whole ON submission_batches (agency_id, item, created_at) WHERE whole;
+CREATE INDEX submission_batches_item ON submission_batches (item, id);
+COMMENT ON COLUMN submission_batches.notes_dropped_at IS 'When what the list holds was forgotten; from then on it ends nothing, whatever is noted after';
 COMMENT ON COLUMN submission_batches.whole IS 'The sender stated that the first file is the whole list (全量报送) of the item';
 COMMENT ON COLUMN submission_batches.absences_at IS 'When every record the list lacks had been ended; empty while it waits, and for lists that a newer one overtook';
 COMMENT ON COLUMN submission_batches.absent_ended IS 'Records ended because the list lacks them';

@@ -32,6 +32,7 @@ CREATE TABLE list_entries (
     objection_until date,
     objection_received_on date,
     objection text,
+    objection_by_subject boolean,
     objection_answer text,
     objection_upheld boolean,
     objection_answered_by uuid,
@@ -60,11 +61,13 @@ CREATE TABLE list_entries (
     CONSTRAINT list_entries_notice_whole CHECK (
         (notice_served_on IS NULL) = (notice_method IS NULL) AND (notice_served_on IS NULL) = (notice_proof IS NULL)
         AND (notice_served_on IS NULL) = (objection_until IS NULL) AND (notice_served_on IS NULL) = (notice_rule IS NULL)
-        AND objection_until >= notice_served_on AND notice_proof <> ''),
+        AND objection_until > notice_served_on AND notice_proof <> ''),
+    CONSTRAINT list_entries_served_after_proposed CHECK (notice_served_on >= (proposed_at AT TIME ZONE INTERVAL '8 hours')::date),
+    CONSTRAINT list_entries_commendation_is_announced CHECK (kind <> 'commendation' OR notice_method IS NULL OR notice_method = 'announcement'),
     CONSTRAINT list_entries_no_decision_without_notice CHECK (
         keeping = 'mirror' OR state IN ('draft', 'dropped') OR notice_served_on IS NOT NULL),
     CONSTRAINT list_entries_objection_whole CHECK (
-        (objection_received_on IS NULL) = (objection IS NULL)
+        (objection_received_on IS NULL) = (objection IS NULL) AND (objection_received_on IS NULL) = (objection_by_subject IS NULL)
         AND (objection_answered_at IS NULL) = (objection_answer IS NULL) AND (objection_answered_at IS NULL) = (objection_upheld IS NULL)
         AND (objection_answered_at IS NULL) = (objection_answered_by IS NULL)
         AND (objection_answered_at IS NULL OR objection_received_on IS NOT NULL)),
@@ -76,7 +79,10 @@ CREATE TABLE list_entries (
         keeping = 'mirror' OR state IN ('draft', 'noticed', 'objection_review', 'dropped') OR decided_at IS NOT NULL),
     CONSTRAINT list_entries_two_officials CHECK (decided_by <> proposed_by),
     CONSTRAINT list_entries_decided_after_the_window CHECK (
-        decided_on IS NULL OR decided_on > objection_until OR objection_answered_at IS NOT NULL),
+        decided_on IS NULL OR decided_on > objection_until OR (objection_answered_at IS NOT NULL AND objection_by_subject)),
+    CONSTRAINT list_entries_decided_after_the_answer CHECK (
+        decided_on IS NULL OR objection_answered_at IS NULL OR decided_on >= (objection_answered_at AT TIME ZONE INTERVAL '8 hours')::date),
+    CONSTRAINT list_entries_not_decided_in_advance CHECK (decided_on <= (decided_at AT TIME ZONE INTERVAL '8 hours')::date),
     CONSTRAINT list_entries_listing_whole CHECK (
         (listed_at IS NULL) = (listed_on IS NULL) AND (state NOT IN ('listed', 'exited') OR listed_at IS NOT NULL)),
     CONSTRAINT list_entries_listed_after_decided CHECK (keeping = 'mirror' OR listed_on >= decided_on),
@@ -95,6 +101,7 @@ CREATE UNIQUE INDEX list_entries_one_mirrored ON list_entries (subject_id, list,
 -- What CHECK constraints cannot see: where an entry comes from, what is settled, and the document it rests on.
 CREATE FUNCTION list_entries_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
+    definition jsonb;
     settled text[] := ARRAY['subject_id', 'id', 'list', 'list_version', 'kind', 'keeping', 'agency_id', 'ground_record_id', 'ground_document', 'proposed_by', 'proposed_at'];
 BEGIN
     IF TG_OP = 'DELETE' THEN
@@ -103,6 +110,16 @@ BEGIN
     IF TG_OP = 'INSERT' THEN
         IF NOT (NEW.state = 'draft' AND NEW.keeping = 'native' OR NEW.state = 'listed' AND NEW.keeping = 'mirror') THEN
             RAISE EXCEPTION 'list_entries_begin_as_drafts: a native entry begins as a draft' USING ERRCODE = 'check_violation', CONSTRAINT = 'list_entries_begin_as_drafts';
+        END IF;
+        SELECT body INTO definition FROM config_documents WHERE kind = 'list' AND code = NEW.list ORDER BY version DESC LIMIT 1;
+        IF definition IS NULL OR definition ->> 'kind' <> NEW.kind OR definition ->> 'keeping' <> NEW.keeping THEN
+            RAISE EXCEPTION 'list_entries_list_known: there is no such list of this kind' USING ERRCODE = 'check_violation', CONSTRAINT = 'list_entries_list_known';
+        END IF;
+        IF NEW.keeping = 'native' AND NEW.ground_version_id IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM record_versions v WHERE v.subject_id = NEW.subject_id AND v.id = NEW.ground_version_id AND v.record_id = NEW.ground_record_id
+               AND definition -> 'native' -> 'ground_items' ? v.item) THEN
+            RAISE EXCEPTION 'list_entries_ground_of_the_list: the document under the entry is none of the list''s'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'list_entries_ground_of_the_list';
         END IF;
     ELSE
         IF OLD.state IN ('exited', 'dropped') THEN
@@ -122,7 +139,7 @@ BEGIN
             settled := settled || ARRAY['facts', 'legal_basis', 'measures', 'exit_conditions', 'responsible', 'responsible_sealed',
                 'notice_no', 'notice_served_on', 'notice_method', 'notice_proof', 'notice_rule', 'objection_until'];
         END IF;
-        IF OLD.objection_received_on IS NOT NULL THEN settled := settled || ARRAY['objection_received_on', 'objection']; END IF;
+        IF OLD.objection_received_on IS NOT NULL THEN settled := settled || ARRAY['objection_received_on', 'objection', 'objection_by_subject']; END IF;
         IF OLD.objection_answered_at IS NOT NULL THEN
             settled := settled || ARRAY['objection_answer', 'objection_upheld', 'objection_answered_by', 'objection_answered_at'];
         END IF;
@@ -135,6 +152,26 @@ BEGIN
         IF EXISTS (SELECT 1 FROM unnest(settled) AS s (name) WHERE to_jsonb(OLD) -> s.name IS DISTINCT FROM to_jsonb(NEW) -> s.name) THEN
             RAISE EXCEPTION 'list_entries_settled: what was served, answered, decided or listed stays as it is'
                 USING ERRCODE = 'restrict_violation', CONSTRAINT = 'list_entries_settled';
+        END IF;
+    END IF;
+    -- A mirror shows what its source says now, and nothing else.
+    IF NEW.keeping = 'mirror' AND NEW.state = 'listed' AND (TG_OP = 'INSERT' OR OLD.ground_version_id <> NEW.ground_version_id) AND NOT EXISTS (
+        SELECT 1 FROM record_versions v
+         WHERE v.subject_id = NEW.subject_id AND v.id = NEW.ground_version_id AND v.record_id = NEW.ground_record_id
+           AND v.known_to IS NULL AND v.state IN ('active', 'disputed')) THEN
+        RAISE EXCEPTION 'list_entries_mirror_of_a_record: the source does not say so' USING ERRCODE = 'check_violation', CONSTRAINT = 'list_entries_mirror_of_a_record';
+    END IF;
+    -- Whoever decides is an approver of the competent authority, and a commendation was announced.
+    IF NEW.keeping = 'native' AND NEW.state = 'decided' AND OLD.state <> 'decided' THEN
+        IF NOT EXISTS (SELECT 1 FROM accounts a JOIN account_roles r ON r.account_id = a.id AND r.role = 'approver'
+                        WHERE a.id = NEW.decided_by AND a.agency_id = NEW.agency_id AND a.state = 'active') THEN
+            RAISE EXCEPTION 'list_entries_decided_by_an_approver: the decision is none of an approver of the authority'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'list_entries_decided_by_an_approver';
+        END IF;
+        IF NEW.kind = 'commendation' AND NOT EXISTS (
+            SELECT 1 FROM list_notices n WHERE n.subject_id = NEW.subject_id AND n.entry_id = NEW.id AND n.kind = 'announcement') THEN
+            RAISE EXCEPTION 'list_entries_announced_first: a commendation is announced before it is decided'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'list_entries_announced_first';
         END IF;
     END IF;
     -- A native entry on the list of the seriously dishonest rests on a document that is in effect on the day it is noticed, decided and listed.
@@ -191,6 +228,7 @@ COMMENT ON COLUMN list_entries.notice_rule IS 'Rule and version that set the obj
 COMMENT ON COLUMN list_entries.objection_until IS 'Last day of the objection window';
 COMMENT ON COLUMN list_entries.objection_received_on IS 'Day the objection came';
 COMMENT ON COLUMN list_entries.objection IS 'What the subject stated 陈述申辩';
+COMMENT ON COLUMN list_entries.objection_by_subject IS 'Whether the subject entered it itself; only then does an answer shorten the window';
 COMMENT ON COLUMN list_entries.objection_answer IS 'What the authority answered';
 COMMENT ON COLUMN list_entries.objection_upheld IS 'Whether the objection was found right';
 COMMENT ON COLUMN list_entries.objection_answered_by IS 'Account of the official who answered';

@@ -19,7 +19,8 @@ fn program() -> PathBuf {
     beside
 }
 
-fn command(dir: &Path) -> Command {
+/// The program with a data folder.
+pub fn command(dir: &Path) -> Command {
     let mut command = Command::new(program());
     command.args(["--json", "--data-dir"]).arg(dir);
     for (key, value) in [
@@ -34,14 +35,21 @@ fn command(dir: &Path) -> Command {
     command
 }
 
-struct Server {
+/// The program, serving.
+pub struct Server {
     child: Child,
-    url: String,
+    /// Where.
+    pub url: String,
 }
 
 impl Server {
     fn start(dir: &Path) -> Self {
-        let mut child = command(dir).args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
+        Self::serve(command(dir))
+    }
+
+    /// Serves with what else was said to the program.
+    pub fn serve(mut command: Command) -> Self {
+        let mut child = command.args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
@@ -49,19 +57,21 @@ impl Server {
     }
 
     /// SIGKILL: no destructor runs, nothing is flushed.
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 }
 
-fn console(dir: &Path, arguments: &[&str]) -> Value {
+/// What a command prints.
+pub fn console(dir: &Path, arguments: &[&str]) -> Value {
     let output = command(dir).args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn prepare(dir: &Path) -> String {
+/// Enters the agencies that every test has.
+pub fn enter_agencies(dir: &Path) {
     let agencies = dir.join("agencies.toml");
     let text: String = crate::support::agencies()
         .iter()
@@ -74,6 +84,10 @@ fn prepare(dir: &Path) -> String {
         .collect();
     std::fs::write(&agencies, text).unwrap();
     console(dir, &["admin", "apply-agencies", agencies.to_str().unwrap()]);
+}
+
+fn prepare(dir: &Path) -> String {
+    enter_agencies(dir);
     console(dir, &["admin", "add-key", "lf-amr", "--label", "kill"])["key"].as_str().unwrap().to_owned()
 }
 

@@ -165,7 +165,8 @@ fn raw_sql_finds_no_shortcut_either() {
     let app = TestApp::new();
     let amr = Authority::new(&app);
     let (subject, record) = amr.penalised(&app, 1);
-    let entry = amr.propose(1, &record);
+    app.login_at(Role::Approver, Some("lf-amr"));
+    let entry = amr.chief.post("/v1/list-entries", &amr.proposal(1, &record)).ok()["id"].as_str().unwrap().to_owned();
     let of = format!("WHERE id = '{entry}'");
     let row = |state: &str, more: &str| {
         format!(
@@ -180,6 +181,26 @@ fn raw_sql_finds_no_shortcut_either() {
     for (statement, constraint) in [
         (row("listed", ", current_date, now()"), "list_entries_begin_as_drafts"),
         (row("decided", ""), "list_entries_begin_as_drafts"),
+        (row("draft", ""), "list_entries_list_known"),
+        (row("draft", "").replace("'other'", "'serious_illegality'").replace("'serious_dishonesty'", "'watch'"), "list_entries_list_known"),
+        (
+            row("draft", "").replace("'other'", "'serious_illegality'").replace("record_id, id, 'x'", "record_id, gen_random_uuid(), 'x'"),
+            "list_entries_ground_of_the_list",
+        ),
+        (
+            row("listed", ", current_date, now()")
+                .replace("'native'", "'mirror'")
+                .replace("'other'", "'judgment_defaulter'")
+                .replace("'serious_dishonesty'", "'judgment_default'")
+                .replace("record_id, id, 'x'", "record_id, gen_random_uuid(), 'x'"),
+            "list_entries_mirror_of_a_record",
+        ),
+        (
+            format!(
+                "UPDATE list_entries SET state = 'noticed', notice_served_on = '2026-11-20', notice_method = 'direct', notice_proof = 'x', notice_rule = 'x', objection_until = '2026-11-30' {of}"
+            ),
+            "list_entries_served_after_proposed",
+        ),
         (format!("UPDATE list_entries SET state = 'listed', listed_on = current_date, listed_at = now() {of}"), "list_entries_step_known"),
         (format!("UPDATE list_entries SET state = 'decided' {of}"), "list_entries_step_known"),
         (format!("UPDATE list_entries SET state = 'noticed' {of}"), "list_entries_no_decision_without_notice"),
@@ -202,13 +223,16 @@ fn raw_sql_finds_no_shortcut_either() {
     act(&amr.official, &entry, "notice", notice("2026-11-23")).ok();
     let decided = |by: &str, day: &str| {
         format!(
-            "UPDATE list_entries SET state = 'decided', decision_no = 'x', decided_on = '{day}', decided_by = {by}, decided_at = now() {of}"
+            "UPDATE list_entries SET state = 'decided', decision_no = 'x', decided_on = '{day}', decided_by = {by}, decided_at = '2026-12-01T02:00:00Z' {of}"
         )
     };
+    let approver = "(SELECT a.id FROM accounts a JOIN account_roles r ON r.account_id = a.id WHERE r.role = 'approver' AND a.id <> proposed_by LIMIT 1)";
     for (statement, constraint) in [
         (decided("proposed_by", "2026-12-01"), "list_entries_two_officials"),
-        (decided("gen_random_uuid()", "2026-11-30"), "list_entries_decided_after_the_window"),
-        (format!("UPDATE list_entries SET state = 'decided' {of}"), "list_entries_no_listing_without_decision"),
+        (decided("gen_random_uuid()", "2026-12-01"), "list_entries_decided_by_an_approver"),
+        (decided(approver, "2026-11-30"), "list_entries_decided_after_the_window"),
+        (decided(approver, "2026-12-02"), "list_entries_not_decided_in_advance"),
+        (format!("UPDATE list_entries SET state = 'decided' {of}"), "list_entries_decided_by_an_approver"),
         (format!("UPDATE list_entries SET facts = 'other' {of}"), "list_entries_settled"),
         (format!("UPDATE list_entries SET objection_until = '2026-11-24' {of}"), "list_entries_settled"),
         (format!("UPDATE list_entries SET agency_id = gen_random_uuid() {of}"), "list_entries_settled"),
@@ -218,7 +242,7 @@ fn raw_sql_finds_no_shortcut_either() {
     }
     // The document under it is withdrawn: no decision on it, whoever writes it.
     amr.official.post(&format!("/v1/subjects/{subject}/records/{record}/withdraw"), &json!({ "reason": "x" })).ok();
-    let said = app.sql_refused(&decided("gen_random_uuid()", "2026-12-01"));
+    let said = app.sql_refused(&decided(approver, "2026-12-01"));
     assert!(said.contains("list_entries_ground_in_effect"), "{said}");
 }
 
@@ -236,12 +260,17 @@ fn an_objection_that_is_right_ends_the_entry_and_one_that_is_not_leaves_the_way_
         act(&amr.official, &entry, "answer", json!({ "upheld": upheld, "answer": "x" })).ok();
         act(&amr.official, &entry, "answer", json!({ "upheld": false, "answer": "x" }))
             .problem(409, if upheld { "entry_ended" } else { "entry_wrong_state" });
+        // What the authority entered for the subject does not shorten the subject's window.
         let decided = act(&amr.chief, &entry, "decide", decision("2026-11-23"));
+        decided.problem(409, if upheld { "entry_ended" } else { "objection_window_open" });
+        app.at("2026-12-01T02:00:00Z");
+        let decided = act(&app.log_in_again(&amr.chief), &entry, "decide", decision("2026-12-01"));
         if upheld {
-            decided.problem(409, "entry_ended")
+            decided.problem(409, "entry_ended");
         } else {
-            decided.ok()
-        };
+            decided.ok();
+        }
+        app.at("2026-11-23T02:00:00Z");
     }
 }
 
@@ -270,7 +299,7 @@ fn a_commendation_is_announced_first_and_gives_way_to_what_is_adverse() {
     market
         .push("registration", "v1", &registration(1, "廊坊市示例一商贸有限公司").and(registration(2, "廊坊市示例二商贸有限公司")).csv())
         .ok();
-    let red = |n: u32| json!({ "list": "city_commendation", "uscc": party(n), "facts": "守信", "legal_basis": "廊政字〔2019〕19号" });
+    let red = |n: u32| json!({ "list": "city_commendation", "uscc": party(n), "facts": "守信", "legal_basis": "廊政字〔2019〕19号", "measures": ["priority_channel"] });
     let announcement =
         |day: &str| json!({ "notice_no": "公示1", "served_on": day, "method": "announcement", "proof": "信用中国（河北廊坊）" });
     amr.penalised(&app, 2);

@@ -21,6 +21,7 @@ mod identity;
 mod ingestion;
 mod joint_action;
 mod lists;
+mod push;
 mod schema;
 mod single_records;
 mod spreadsheet;

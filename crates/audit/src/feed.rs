@@ -103,3 +103,20 @@ pub async fn move_to(tx: &mut Tx<'_>, reader: &str, to: Position, now: DateTime<
     tx.mark_recorded();
     Ok(())
 }
+
+/// Puts a reader that counts something else than the feed where it stands.
+pub async fn stand_at(tx: &mut Tx<'_>, reader: &str, at: Position, now: DateTime<Utc>) -> Result<()> {
+    diesel::sql_query(
+        "INSERT INTO feed_readers (reader, xid, entry_id, moved_at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (reader) DO UPDATE SET xid = excluded.xid, entry_id = excluded.entry_id, moved_at = excluded.moved_at",
+    )
+    .bind::<Text, _>(reader)
+    .bind::<BigInt, _>(at.xid)
+    .bind::<BigInt, _>(at.id)
+    .bind::<Timestamptz, _>(now)
+    .execute(tx.conn())
+    .await
+    .db()?;
+    tx.mark_recorded();
+    Ok(())
+}

@@ -261,6 +261,12 @@ pub async fn apply(tx: &mut Tx<'_>, actor: &Actor, folder: &Folder, now: DateTim
                         document.file, document.code
                     ));
                 }
+                if document.kind == "list" && !(kept("kind") && kept("keeping")) {
+                    faults.push(format!(
+                        "{}: {} was applied with another kind or keeping; entries rest on it, so give the other list a code of its own",
+                        document.file, document.code
+                    ));
+                }
                 applied.changed.push(label);
                 inserts.push((document, old.version + 1));
             }

@@ -617,6 +617,7 @@ diesel::table! {
         whole -> Bool,
         absences_at -> Nullable<Timestamptz>,
         absent_ended -> Int8,
+        notes_dropped_at -> Nullable<Timestamptz>,
     }
 }
 

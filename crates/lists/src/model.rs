@@ -67,8 +67,8 @@ pub static MEASURE_UNKNOWN: ProblemType = ProblemType {
 pub static MEASURES_MISSING: ProblemType = ProblemType {
     code: "measures_missing",
     kind: Kind::Unprocessable,
-    zh: "列入严重失信主体名单须写明将采取的措施；请填写 measures",
-    en: "an entry on a list of serious dishonesty has to name the measures it brings; give `measures`",
+    zh: "列入该名单须写明将采取的措施；请从 measures 中选择填写",
+    en: "an entry on this list has to name the measures it brings; choose from `measures`",
 };
 /// No document under it.
 pub static GROUND_MISSING: ProblemType = ProblemType {
@@ -118,6 +118,13 @@ pub static BEFORE_NOTICE: ProblemType = ProblemType {
     kind: Kind::Conflict,
     zh: "该日期早于告知书送达之日（served_on），程序不成立；请核对日期",
     en: "the day lies before the notice was served (`served_on`), which the procedure does not allow; check the date",
+};
+/// Decided before the answer.
+pub static BEFORE_ANSWER: ProblemType = ProblemType {
+    code: "before_answer",
+    kind: Kind::Conflict,
+    zh: "决定日期早于陈述申辩的答复之日，程序不成立；请核对日期",
+    en: "the decision would come before the answer to the objection, which the procedure does not allow; check the date",
 };
 /// The window is still open.
 pub static WINDOW_OPEN: ProblemType = ProblemType {
@@ -271,10 +278,12 @@ pub struct ToDecide {
     pub served_on: NaiveDate,
     /// Last day of the window.
     pub objection_until: NaiveDate,
-    /// Whether the subject objected.
+    /// Whether there is an objection.
     pub objected: bool,
-    /// Whether that was answered.
-    pub answered: bool,
+    /// Whether the subject entered it itself: only then does its answer shorten the window.
+    pub by_subject: bool,
+    /// Day on which it was answered.
+    pub answered_on: Option<NaiveDate>,
     /// Today.
     pub today: NaiveDate,
 }
@@ -290,11 +299,12 @@ pub fn may_decide(facts: ToDecide) -> Result<(), &'static ProblemType> {
     if facts.decided_on > facts.today {
         return Err(&BAD_DAY);
     }
-    match (facts.objected, facts.answered) {
-        (true, true) => Ok(()),
-        (true, false) => Err(&OBJECTION_UNANSWERED),
-        (false, _) if facts.decided_on > facts.objection_until => Ok(()),
-        (false, _) => Err(&WINDOW_OPEN),
+    match (facts.objected, facts.answered_on) {
+        (true, None) => Err(&OBJECTION_UNANSWERED),
+        (true, Some(day)) if facts.decided_on < day => Err(&BEFORE_ANSWER),
+        (true, Some(_)) if facts.by_subject => Ok(()),
+        _ if facts.decided_on > facts.objection_until => Ok(()),
+        _ => Err(&WINDOW_OPEN),
     }
 }
 
@@ -493,8 +503,6 @@ pub struct ProcedureView {
     pub objection_answer: Option<String>,
     pub objection_upheld: Option<bool>,
     pub ground_record_id: Option<Uuid>,
-    /// Last day for the authority to decide about a questioned ground.
-    pub ground_review_by: Option<NaiveDate>,
     pub steps: Vec<StepView>,
 }
 
@@ -529,6 +537,8 @@ pub struct EntryView {
     pub ground_document: Option<String>,
     /// Whether the ground is being reviewed by the authority.
     pub under_review: bool,
+    /// Last day for the authority to decide about it.
+    pub ground_review_by: Option<NaiveDate>,
     /// Codes of the measures it brings.
     pub measures: Vec<String>,
     /// How it can be left.
@@ -630,14 +640,17 @@ mod tests {
         /// out or the objection was answered; and what passes none of the refusals is not refused.
         #[test]
         fn a_decision_passes_exactly_when_the_procedure_was_kept(
-            same in any::<bool>(), served in 0i64..10, window in 0i64..10, decided in 0i64..30, today in 0i64..30, objected in any::<bool>(), answered in any::<bool>()
+            same in any::<bool>(), served in 0i64..10, window in 0i64..10, decided in 0i64..30, today in 0i64..30, objected in any::<bool>(),
+            by_subject in any::<bool>(), answered in proptest::option::of(0i64..30)
         ) {
             let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
             let facts = ToDecide {
                 proposed_by: Some(a), decided_by: if same { a } else { b }, decided_on: day(decided), served_on: day(served),
-                objection_until: day(served + window), objected, answered: objected && answered, today: day(today),
+                objection_until: day(served + window), objected, by_subject, answered_on: answered.filter(|_| objected).map(day), today: day(today),
             };
-            let kept = !same && decided >= served && decided <= today && if objected { answered } else { decided > served + window };
+            let over = decided > served + window;
+            let heard = if objected { answered.is_some_and(|day| decided >= day && (by_subject || over)) } else { over };
+            let kept = !same && decided >= served && decided <= today && heard;
             prop_assert_eq!(may_decide(facts).is_ok(), kept);
         }
     }

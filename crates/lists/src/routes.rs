@@ -211,7 +211,7 @@ async fn list_notices(lists: web::Data<Lists>, list: web::Path<String>, params: 
 async fn propose_entry(caller: Caller, lists: web::Data<Lists>, body: web::Json<NewEntry>) -> ApiResult<HttpResponse> {
     caller.0.require(Permission::ProposeListing)?;
     let id = lists.propose(&caller.0, body.into_inner()).await?;
-    Ok(HttpResponse::Created().json(lists.entry(Some(&caller.0), false, id).await?))
+    Ok(HttpResponse::Created().json(lists.entry(Some(&caller.0), None, id).await?.1))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -254,16 +254,42 @@ async fn list_entries(caller: Caller, lists: web::Data<Lists>, params: web::Quer
     Ok(HttpResponse::Ok().json(lists.entries(&caller.0, supervises, asked).await?))
 }
 
-/// One entry. Its authority and supervisors see its procedure and how far its directives and releases have come; everybody sees it while it is listed.
-#[utoipa::path(tag = "lists", responses((status = 200, body = EntryView), (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct OneEntryParams {
+    /// What the information is for; without it, names of natural persons are covered.
+    purpose: Option<String>,
+}
+
+/// One entry. Officials of its authority and supervisors see its procedure and how far its directives and releases have come; everybody sees it while it
+/// is listed. Whoever is logged in leaves a trace.
+#[utoipa::path(tag = "lists", params(OneEntryParams),
+    responses((status = 200, body = EntryView), (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 #[get("/list-entries/{entry_id}")]
-async fn get_entry(caller: MaybeCaller, lists: web::Data<Lists>, id: web::Path<Uuid>) -> ApiResult<HttpResponse> {
-    let supervises = caller.0.as_ref().is_some_and(|actor| actor.may(Permission::SuperviseListing));
-    Ok(HttpResponse::Ok().json(lists.entry(caller.0.as_ref(), supervises, *id).await?))
+async fn get_entry(
+    caller: MaybeCaller,
+    lists: web::Data<Lists>,
+    id: web::Path<Uuid>,
+    params: web::Query<OneEntryParams>,
+) -> ApiResult<HttpResponse> {
+    let view = match &caller.0 {
+        None => lists.entry(None, None, *id).await?.1,
+        Some(actor) => {
+            let purpose = params.purpose.as_deref();
+            let statement = Statement { action: "list_entry.view", purpose, ..Statement::default() };
+            logged(&lists.db, actor, statement, lists.clock.now(), async || {
+                let (subject, view) = lists.entry(Some(actor), purpose, *id).await?;
+                Ok((Some(subject), view))
+            })
+            .await?
+        }
+    };
+    Ok(HttpResponse::Ok().json(view))
 }
 
 async fn changed(lists: &Lists, actor: &Actor, id: Uuid) -> ApiResult<HttpResponse> {
-    Ok(HttpResponse::Ok().json(lists.entry(Some(actor), false, id).await?))
+    Ok(HttpResponse::Ok().json(lists.entry(Some(actor), None, id).await?.1))
 }
 
 /// Enter the notice 告知书 that was served, or announce a commendation 公示.

@@ -61,6 +61,12 @@ impl Rulebook {
         self.rules.get(id)?.iter().rev().find(|rule| rule.effective_from <= on)
     }
 
+    /// The version of a rule that holds on a day, or its first where none holds yet: for periods that have to be reckoned whatever the day, so that
+    /// a rule whose day has not come stops nothing.
+    pub fn rule_or_first(&self, id: &str, on: NaiveDate) -> Option<&Rule> {
+        self.rule(id, on).or_else(|| self.rules.get(id)?.first())
+    }
+
     /// The whole number a rule states for a day.
     pub fn number(&self, id: &str, on: NaiveDate) -> Option<(i64, &Rule)> {
         let rule = self.rule(id, on)?;

@@ -70,9 +70,10 @@ impl Deadlines {
 /// The day that lies as many working days after `from` as a rule says, and the rule as `id@version`.
 ///
 /// # Errors
-/// When there is no such rule on that day: a deadline is never guessed.
+/// When there is no such rule: a deadline is never guessed.
 pub fn working_days(configuration: &Configuration, rule: &str, from: NaiveDate) -> Result<(NaiveDate, String)> {
-    let number = configuration.rulebook.number(rule, from).and_then(|(n, rule)| Some((u32::try_from(n).ok()?, rule)));
+    let found = configuration.rulebook.rule_or_first(rule, from);
+    let number = found.and_then(|rule| Some((u32::try_from(rule.value.as_i64()?).ok()?, rule)));
     let Some((days, found)) = number else { return Err(Problem::internal(format!("no rule {rule} on {from}"))) };
     let counted = configuration.rulebook.calendar.add_working_days(from, days);
     let day = counted.ok_or_else(|| Problem::internal(format!("{from} + {days} working days is no date")))?.date;

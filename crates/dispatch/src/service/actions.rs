@@ -68,8 +68,11 @@ impl Dispatch {
         let view = self
             .db
             .write(async |tx| {
+                // The entry before the action, as everybody does who changes both.
+                let found = actions::find(tx, id).await?.ok_or_else(|| Problem::new(&ACTION_NOT_FOUND))?;
+                let stands = actions::ground_stands(tx, found.subject_id, found.entry_id, today).await?;
                 let mut action = proposed(tx, id).await?;
-                if !actions::ground_stands(tx, action.subject_id, action.entry_id, today).await? {
+                if !stands {
                     return Err(Problem::new(&GROUND_FALLEN));
                 }
                 actions::started(tx, &action, &actor.label, now).await?;

@@ -280,6 +280,11 @@ pub(crate) struct ActionRow {
     pub end_cause: Option<String>,
 }
 
+/// A joint action as it is.
+pub(crate) async fn find(tx: &mut Tx<'_>, id: Uuid) -> Result<Option<ActionRow>> {
+    joint_actions::table.filter(joint_actions::id.eq(id)).select(ActionRow::as_select()).first(tx.conn()).await.optional().db()
+}
+
 /// A joint action, locked until the transaction ends.
 pub(crate) async fn locked(tx: &mut Tx<'_>, id: Uuid) -> Result<Option<ActionRow>> {
     joint_actions::table.filter(joint_actions::id.eq(id)).for_update().select(ActionRow::as_select()).first(tx.conn()).await.optional().db()

@@ -2,6 +2,7 @@
 
 use super::{Lists, Ready, about, adverse_items, definition};
 use crate::store::entries::{self, Entry};
+use crate::store::follow;
 use chrono::{DateTime, Days, Utc};
 use credence_audit::{Change, record};
 use credence_catalog::configuration::Configuration;
@@ -9,7 +10,7 @@ use credence_catalog::disclosure::{Door, Viewer};
 use credence_catalog::lists::ListDefinition;
 use credence_core::Actor;
 use credence_core::clock::china_date;
-use credence_core::problem::Result;
+use credence_core::problem::{Problem, Result};
 use credence_db::Tx;
 use credence_dispatch::model::actions::Deadlines;
 use credence_dispatch::service::actions::lift;
@@ -60,10 +61,15 @@ impl Lists {
         entry: &Entry,
         (cause, reason): (&str, &str),
     ) -> Result<()> {
-        let name = self.public_name(ready, definition, entry);
+        // What everybody may not know of is not announced to everybody either; of a mirror only what was wrong is, its own source tells the rest.
+        let Some(name) = self.public_name(ready, definition, entry).filter(|_| entry.keeping == "native" || cause == "correction") else {
+            return Ok(());
+        };
         let reason = self.public_text(ready, definition, entry, reason);
-        let days = ready.configuration.rulebook.number("list.correction_notice_days", ready.today).and_then(|(n, _)| u64::try_from(n).ok());
+        let rule = definition.native.as_ref().and_then(|n| n.notice_days_rule.as_deref()).unwrap_or("list.correction_notice_days");
+        let days = ready.configuration.rulebook.rule_or_first(rule, ready.today).and_then(|rule| u64::try_from(rule.value.as_i64()?).ok());
         let until = days.and_then(|days| ready.today.checked_add_days(Days::new(days)));
+        let until = until.ok_or_else(|| Problem::internal(format!("no rule {rule}")))?;
         let (kind, body) = match cause {
             "correction" => (
                 "correction",
@@ -74,12 +80,13 @@ impl Lists {
             ),
             _ => ("exit", format!("{name}已移出{}。事由：{reason}。", definition.name)),
         };
-        entries::publish_notice(tx, entry, kind, &name, &body, until, ready.now).await
+        entries::publish_notice(tx, entry, kind, &name, &body, Some(until), ready.now).await
     }
 
     /// Commendations of subjects that now stand on a list of dishonesty, or have an adverse record, end.
     pub(super) async fn end_commendations(&self, tx: &mut Tx<'_>, ready: &Ready, subjects: &[Uuid], reason: &str) -> Result<()> {
-        let red = entries::commendations(tx, subjects).await?;
+        let families = follow::families(tx, subjects).await?;
+        let red = entries::commendations(tx, &families).await?;
         self.end(tx, ready, &Actor::system("lists"), &red, ("negative_record", reason)).await
     }
 
@@ -95,7 +102,8 @@ impl Lists {
         let ready = Ready { configuration: Arc::clone(configuration), directory: Arc::clone(directory), now, today: china_date(now) };
         let adverse = adverse_items(configuration, ready.today);
         for entry in entries::commendations(tx, subjects).await? {
-            let blocks = entries::blocks(tx, &[entry.subject_id], &adverse, ready.today).await?;
+            let family = follow::families(tx, &[entry.subject_id]).await?;
+            let blocks = entries::blocks(tx, &family, &adverse, ready.today).await?;
             if !blocks.is_empty() {
                 let reason = format!("出现失信记录或列入失信名单：{}", blocks.join("、"));
                 self.end(tx, &ready, &Actor::system("lists"), &[entry], ("negative_record", &reason)).await?;
@@ -136,14 +144,12 @@ impl Lists {
         Ok(())
     }
 
-    /// The subject's name as everybody may see it.
-    pub(super) fn public_name(&self, ready: &Ready, definition: &ListDefinition, entry: &Entry) -> String {
+    /// The subject's name as everybody may see it; none when everybody may not know of the entry.
+    pub(super) fn public_name(&self, ready: &Ready, definition: &ListDefinition, entry: &Entry) -> Option<String> {
         let viewer = Viewer::public();
         let door = Door::open(&ready.configuration.disclosure, &viewer, ready.today);
         let name = entry.subject_name.as_deref().unwrap_or_default();
-        door.entry(definition, about(entry), entry.agency_id)
-            .and_then(|sight| door.name(&sight, name))
-            .unwrap_or_else(|| "有关主体".to_owned())
+        door.entry(definition, about(entry), entry.agency_id).and_then(|sight| door.name(&sight, name))
     }
 
     /// A text as everybody may see it.

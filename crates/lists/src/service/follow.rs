@@ -4,7 +4,7 @@
 //! [`Lists::end_overdue`] is the other clock: entries whose last day is over leave.
 
 use super::{Lists, definition};
-use crate::store::entries::Entry;
+use crate::store::entries::{self, Entry};
 use crate::store::follow::{self, Mirror, Moved};
 use chrono::{DateTime, NaiveDate, Utc};
 use credence_audit::feed::{self, FeedEntry, Position};
@@ -14,7 +14,7 @@ use credence_catalog::lists::{Keeping, ListDefinition};
 use credence_catalog::model::Role;
 use credence_core::Actor;
 use credence_core::clock::china_date;
-use credence_core::problem::{Problem, Result};
+use credence_core::problem::Result;
 use credence_db::Tx;
 use credence_dispatch::model::actions::{Deadlines, Listed, Plan, working_days};
 use credence_dispatch::service::actions::{hold, lift, start};
@@ -28,6 +28,8 @@ use uuid::Uuid;
 
 /// Its name among the readers of the feed.
 const READER: &str = "lists";
+/// So many entries that move together are recorded one by one.
+const MOVES_EACH: usize = 50;
 /// Entries of the feed read at once.
 const FEED_PAGE: i64 = 200;
 
@@ -73,58 +75,85 @@ impl Lists {
     /// # Errors
     /// When the database cannot be reached; the place in the feed has not moved then.
     pub async fn follow(&self) -> Result<usize> {
+        let configuration = self.configuration.fresh(&self.db).await?;
+        self.follow_definitions(&configuration).await?;
         let from = feed::place(&self.db, READER).await?;
         let entries = feed::read(&self.db, from, FEED_PAGE).await?;
-        let Some(last) = entries.last().map(FeedEntry::position) else { return Ok(0) };
-        let configuration = self.configuration.fresh(&self.db).await?;
-        for entry in &entries {
-            self.follow_one(&configuration, entry).await?;
+        for (at, entry) in entries.iter().enumerate() {
+            // The place moves after every entry that had an effect, and once over those that had none.
+            if self.follow_one(&configuration, entry).await? || at + 1 == entries.len() {
+                self.move_to(READER, entry.position()).await?;
+            }
         }
-        self.move_to(last).await?;
         Ok(entries.len())
     }
 
-    async fn move_to(&self, position: Position) -> Result<()> {
+    async fn move_to(&self, reader: &str, position: Position) -> Result<()> {
         let now = self.clock.now();
-        self.db.write(async |tx| feed::move_to(tx, READER, position, now).await).await
+        self.db.write(async |tx| feed::move_to(tx, reader, position, now).await).await
     }
 
-    async fn follow_one(&self, configuration: &Arc<Configuration>, entry: &FeedEntry) -> Result<()> {
-        match (entry.topic.as_str(), entry.subject_id) {
-            ("record.correct" | "record.withdraw" | "unmatched_row.link", Some(subject)) => {
-                self.reconsider(configuration, &[subject]).await
-            }
-            ("records.loaded", _) => {
-                let number = |key: &str| entry.payload.get(key).and_then(Value::as_i64);
-                // The first file of a batch numbers its rows from 1; in a file that brings refused rows back they keep the numbers of the first.
-                let rows = match (number("round"), number("first_row"), number("rows")) {
-                    (Some(1), Some(first), Some(rows)) => (first + 1, first + rows),
-                    _ => (0, i64::MAX),
-                };
-                self.follow_batch(configuration, entry.object_id, rows).await
-            }
-            ("records.undone" | "records.absent", _) => self.follow_batch(configuration, entry.object_id, (0, i64::MAX)).await,
-            _ => Ok(()),
-        }
-    }
-
-    /// Reconsiders the subjects of a batch: all of them when its item is mirrored, else those who have entries of their own.
-    async fn follow_batch(&self, configuration: &Arc<Configuration>, batch: Uuid, rows: (i64, i64)) -> Result<()> {
+    /// Mirrors whose definition is new, or that came into force or went out of it, are filled or emptied from the records there are: the feed told of
+    /// those before. Where each has come to is kept like a place in the feed.
+    async fn follow_definitions(&self, configuration: &Arc<Configuration>) -> Result<()> {
         let today = self.clock.today();
-        let Some(item) = follow::item_of_batch(&mut *self.db.read().await?, batch).await? else { return Ok(()) };
-        let mirrored = mirrors(configuration, today).any(|(_, list)| list.mirror.as_ref().is_some_and(|m| m.item == item));
-        let mut after = Uuid::nil();
-        loop {
-            let mut conn = self.db.read().await?;
-            let subjects = if mirrored {
-                follow::subjects_of_batch(&mut conn, batch, rows, after, self.settings.step_subjects).await?
-            } else {
-                follow::native_subjects_of_batch(&mut conn, batch, after, self.settings.step_subjects).await?
-            };
-            drop(conn);
-            let Some(last) = subjects.last().copied() else { return Ok(()) };
-            self.reconsider(configuration, &subjects).await?;
-            after = last;
+        for (version, list) in mirrors(configuration) {
+            let Some(source) = &list.mirror else { continue };
+            let reader = format!("lists {}", list.code);
+            let wanted = Position { xid: i64::from(version), id: i64::from(list.in_force(today)) };
+            let stands = feed::place(&self.db, &reader).await?;
+            if stands == wanted {
+                continue;
+            }
+            let mut after = Uuid::nil();
+            loop {
+                let page = self.settings.step_subjects;
+                let subjects = follow::subjects_of_mirror(&mut *self.db.read().await?, &list.code, &source.item, after, page).await?;
+                let Some(last) = subjects.last().copied() else { break };
+                self.reconsider(configuration, &subjects).await?;
+                after = last;
+            }
+            let now = self.clock.now();
+            self.db.write(async |tx| feed::stand_at(tx, &reader, wanted, now).await).await?;
+        }
+        Ok(())
+    }
+
+    /// Deals with one entry of the feed; whether there was anything to do.
+    async fn follow_one(&self, configuration: &Arc<Configuration>, entry: &FeedEntry) -> Result<bool> {
+        let number = |key: &str| entry.payload.get(key).and_then(Value::as_i64);
+        let subjects = match (entry.topic.as_str(), entry.subject_id) {
+            ("record.correct" | "record.withdraw" | "unmatched_row.link" | "subject.merge" | "subject.unmerge", Some(subject)) => {
+                vec![subject]
+            }
+            // The first file of a batch numbers its rows from 1; in a file that brings refused rows back they keep the numbers of the first.
+            ("records.loaded", _) => match (number("round"), number("first_row"), number("rows")) {
+                (Some(1), Some(first), Some(rows)) => self.touched(configuration, entry.object_id, (first + 1, first + rows)).await?,
+                _ => self.touched(configuration, entry.object_id, (0, i64::MAX)).await?,
+            },
+            ("records.undone", _) => {
+                let rows = (number("first_row").unwrap_or(0), number("last_row").unwrap_or(i64::MAX));
+                self.touched(configuration, entry.object_id, rows).await?
+            }
+            // What a whole list lacked has no row in it.
+            ("records.absent", _) => self.touched(configuration, entry.object_id, (0, 0)).await?,
+            _ => return Ok(false),
+        };
+        for some in subjects.chunks(usize::try_from(self.settings.step_subjects).unwrap_or(1).max(1)) {
+            self.reconsider(configuration, some).await?;
+        }
+        Ok(true)
+    }
+
+    /// The subjects that rows of a batch are about: all of them when its item is mirrored, else those who have entries of their own.
+    async fn touched(&self, configuration: &Configuration, batch: Uuid, rows: (i64, i64)) -> Result<Vec<Uuid>> {
+        let mut conn = self.db.read().await?;
+        let Some(item) = follow::item_of_batch(&mut conn, batch).await? else { return Ok(Vec::new()) };
+        let mirrored = mirrors(configuration).any(|(_, list)| list.mirror.as_ref().is_some_and(|m| m.item == item));
+        if mirrored {
+            follow::subjects_of_batch(&mut conn, batch, rows).await
+        } else {
+            follow::native_subjects_of_batch(&mut conn, batch).await
         }
     }
 
@@ -141,12 +170,15 @@ impl Lists {
         let changed = self
             .db
             .write(async |tx| {
+                entries::take_turn(tx).await?;
                 let mut changed = 0;
-                for (version, list) in mirrors(configuration, today) {
+                for (version, list) in mirrors(configuration) {
                     changed += self.reconsider_mirror(tx, &ground, version, list, subjects).await?;
                 }
                 changed += self.question(tx, &ground, subjects).await?;
-                self.end_blocked_commendations(tx, configuration, &ground.directory, subjects, now).await?;
+                // What is said about one of a merged family is said about the subject it is read through.
+                let families = follow::families(tx, subjects).await?;
+                self.end_blocked_commendations(tx, configuration, &ground.directory, &families, now).await?;
                 // Most subjects have nothing that follows; then nothing is written.
                 tx.mark_recorded();
                 Ok(changed)
@@ -177,6 +209,8 @@ impl Lists {
             legal_basis: &basis,
             facts_field: source.facts_field.as_deref(),
             document_field: item.and_then(|i| i.with_role(Role::DecisionNo)).map(|f| f.code.as_str()),
+            subject_kinds: list.subject_kinds.iter().map(|kind| kind.code()).collect(),
+            in_force: list.in_force(ground.today),
         };
         let actor = Actor::system("mirror");
         let gone = follow::leave(tx, &mirror, subjects, ground.today, ground.now).await?;
@@ -199,6 +233,9 @@ impl Lists {
             .await?;
         }
         let restated = follow::restate(tx, &mirror, subjects, ground.today, ground.now).await?;
+        if !restated.is_empty() {
+            self.record_moves(tx, &actor, "list_entry.restate", &restated, json!({ "list": list.code }), ground.now).await?;
+        }
         let entered = follow::enter(tx, &mirror, subjects, ground.today, ground.now).await?;
         if !entered.is_empty() {
             let regions: BTreeSet<String> = entered.iter().map(|m| m.region.clone()).collect();
@@ -209,10 +246,10 @@ impl Lists {
             let detail = json!({ "list": list.code, "entries": entered.len(), "directives": started.directives });
             self.record_moves(tx, &actor, "list_entry.list", &entered, detail, ground.now).await?;
         }
-        Ok(gone.len() + restated + entered.len())
+        Ok(gone.len() + restated.len() + entered.len())
     }
 
-    /// Change entries of what moved: one for each entry when they are few, so that a subject's log tells it; one for all of a load.
+    /// Change entries of what moved: one for each entry when they are few, so that each subject's log tells it; else one that names them all.
     async fn record_moves(
         &self,
         tx: &mut Tx<'_>,
@@ -222,13 +259,17 @@ impl Lists {
         detail: Value,
         now: DateTime<Utc>,
     ) -> Result<()> {
-        match moved {
-            [one] => record(tx, actor, Change::new(action, "list_entry", one.id).about(one.subject_id).with(detail), now).await,
-            many => {
-                record(tx, actor, Change::new(action, "list_entries", many.first().map_or_else(Uuid::nil, |m| m.id)).with(detail), now)
-                    .await
+        if moved.len() <= MOVES_EACH {
+            for one in moved {
+                record(tx, actor, Change::new(action, "list_entry", one.id).about(one.subject_id).with(detail.clone()), now).await?;
             }
+            return Ok(());
         }
+        let mut detail = detail;
+        if let Some(map) = detail.as_object_mut() {
+            map.insert("entry_ids".to_owned(), moved.iter().map(|m| m.id.to_string()).collect());
+        }
+        record(tx, actor, Change::new(action, "list_entries", Uuid::now_v7()).with(detail), now).await
     }
 
     /// Native entries whose document changed: what was not delivered is held, and the authority is called to decide.
@@ -271,6 +312,7 @@ impl Lists {
             let step = self
                 .db
                 .write(async |tx| {
+                    entries::take_turn(tx).await?;
                     let expired: Vec<Entry> = follow::expired(tx, china_date(now), self.settings.step_subjects).await?;
                     if expired.is_empty() {
                         tx.mark_recorded();
@@ -289,16 +331,15 @@ impl Lists {
     }
 }
 
-/// The mirrors in force on a day, each with its version.
-fn mirrors(configuration: &Configuration, on: NaiveDate) -> impl Iterator<Item = (i32, &ListDefinition)> {
-    let lists = configuration.lists.values().filter(move |l| l.body.keeping == Keeping::Mirror && l.body.in_force(on));
-    lists.map(|l| (l.version, &l.body))
+/// The mirrors, each with its version: those that are not in force any more too, for what stands on them goes on following its source.
+fn mirrors(configuration: &Configuration) -> impl Iterator<Item = (i32, &ListDefinition)> {
+    configuration.lists.values().filter(|l| l.body.keeping == Keeping::Mirror).map(|l| (l.version, &l.body))
 }
 
-/// Whether a mirror's source has been silent for longer than its rule allows.
-pub(super) fn is_stale(configuration: &Configuration, list: &str, fed: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<bool> {
-    let Some(source) = definition(configuration, list).and_then(|l| l.body.mirror.as_ref()) else { return Ok(false) };
-    let hours = configuration.rulebook.number(&source.stale_rule, china_date(now)).map(|(n, _)| n);
-    let hours = hours.ok_or_else(|| Problem::internal(format!("no rule {}", source.stale_rule)))?;
-    Ok(fed.is_none_or(|at| now - at > chrono::Duration::hours(hours)))
+/// Whether a mirror's source has been silent for longer than its rule allows. Without a rule nobody can say that it is up to date.
+pub(super) fn is_stale(configuration: &Configuration, list: &str, fed: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    let Some(source) = definition(configuration, list).and_then(|l| l.body.mirror.as_ref()) else { return false };
+    let rule = configuration.rulebook.rule_or_first(&source.stale_rule, china_date(now));
+    let hours = rule.and_then(|rule| rule.value.as_i64());
+    hours.is_none_or(|hours| fed.is_none_or(|at| now - at > chrono::Duration::hours(hours)))
 }

@@ -66,6 +66,9 @@ struct Ready {
 impl Ready {
     fn native<'c>(&'c self, list: &str) -> Result<(&'c ListDefinition, &'c NativeList)> {
         let found = definition(&self.configuration, list).ok_or_else(|| Problem::new(&LIST_UNKNOWN).with("list", list))?;
+        if !found.body.in_force(self.today) {
+            return Err(Problem::new(&LIST_UNKNOWN).with("list", list));
+        }
         let native = found.body.native.as_ref().ok_or_else(|| Problem::new(&LIST_IS_MIRRORED).with("list", list))?;
         Ok((&found.body, native))
     }

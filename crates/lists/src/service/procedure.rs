@@ -9,11 +9,13 @@ use crate::model::{
     Responsible, SUBJECT_KIND_REFUSED, Step, ToDecide, WINDOW_CLOSED, after, last_day, may_decide,
 };
 use crate::store::entries::{self, Draft, Entry, Ground, person};
-use chrono::{DateTime, NaiveDate, Utc};
+use crate::store::follow;
+use chrono::{DateTime, Utc};
 use credence_audit::{Change, record};
 use credence_catalog::lists::{ListDefinition, ListKind, NativeList};
 use credence_catalog::model::Role;
 use credence_core::Actor;
+use credence_core::clock::china_date;
 use credence_core::problem::{Problem, Result};
 use credence_db::Tx;
 use credence_dispatch::model::actions::{Deadlines, Listed, Plan, working_days};
@@ -113,9 +115,9 @@ impl Lists {
                     Some(record) => Some(self.ground(tx, &ready, native, entry.subject_id, record).await?),
                     None => None,
                 };
-                // A notice may be entered some days after it was served on paper, though it cannot have come before the document it is about.
+                // A notice says what the draft says: it was not served before there was one.
                 let announcement = definition.kind.is_commendation();
-                let earliest = ground.as_ref().and_then(|g| g.decided_on).unwrap_or(NaiveDate::MIN);
+                let earliest = china_date(entry.proposed_at);
                 if notice.served_on > ready.today || notice.served_on < earliest || (announcement && notice.served_on != ready.today) {
                     let earliest = if announcement { ready.today } else { earliest };
                     return Err(Problem::new(&BAD_DAY)
@@ -131,8 +133,7 @@ impl Lists {
                 }
                 let (until, rule) = working_days(&ready.configuration, &native.objection_rule, notice.served_on)?;
                 entries::notice(tx, &entry, &notice, (&rule, until), ground.map(|g| g.version_id)).await?;
-                if announcement {
-                    let name = self.public_name(&ready, definition, &entry);
+                if let Some(name) = self.public_name(&ready, definition, &entry).filter(|_| announcement) {
                     let body = format!(
                         "拟将{name}列入{}。理由：{}。依据：{}。公示期至{until}，对公示内容有异议的，请在公示期内向认定单位提出。",
                         definition.name,
@@ -156,8 +157,11 @@ impl Lists {
                 let entry = match by_subject {
                     // Whoever was not served a notice knows of no entry.
                     Some(subject) => {
-                        let entry = entries::lock(tx, id).await?.filter(|e| e.subject_id == subject && e.notice_served_on.is_some());
-                        entry.ok_or_else(|| Problem::new(&ENTRY_NOT_FOUND))?
+                        let family = follow::families(tx, &[subject]).await?;
+                        let entry = entries::lock(tx, id).await?;
+                        entry
+                            .filter(|e| family.contains(&e.subject_id) && e.notice_served_on.is_some())
+                            .ok_or_else(|| Problem::new(&ENTRY_NOT_FOUND))?
                     }
                     None => self.own(tx, actor, id).await?,
                 };
@@ -177,7 +181,7 @@ impl Lists {
                 if received_on > until {
                     return Err(Problem::new(&WINDOW_CLOSED).with("objection_until", until.to_string()));
                 }
-                entries::object(tx, &entry, text, received_on).await?;
+                entries::object(tx, &entry, text, received_on, by_subject.is_some()).await?;
                 let detail = json!({ "received_on": received_on, "by_subject": by_subject.is_some() });
                 self.stepped(tx, actor, &entry, ("object", EntryState::ObjectionReview), detail, ready.now).await
             })
@@ -214,6 +218,7 @@ impl Lists {
                     return Err(Problem::new(&ALREADY_DECIDED).with("decision_no", entry.decision_no.clone()));
                 }
                 step_from(&entry, Step::Decide)?;
+                ready.native(&entry.list)?;
                 let served_on = entry.notice_served_on.ok_or_else(|| Problem::internal("noticed without a notice"))?;
                 let until = entry.objection_until.ok_or_else(|| Problem::internal("noticed without a window"))?;
                 let facts = ToDecide {
@@ -223,7 +228,8 @@ impl Lists {
                     served_on,
                     objection_until: until,
                     objected: entry.objection_received_on.is_some(),
-                    answered: entry.objection_answer.is_some(),
+                    by_subject: entry.objection_by_subject == Some(true),
+                    answered_on: entry.objection_answered_at.map(china_date),
                     today: ready.today,
                 };
                 may_decide(facts).map_err(|problem| {
@@ -244,6 +250,7 @@ impl Lists {
         let ready = self.ready().await?;
         self.db
             .write(async |tx| {
+                entries::take_turn(tx).await?;
                 let entry = self.own(tx, actor, id).await?;
                 let (definition, native) = ready.native(&entry.list)?;
                 step_from(&entry, Step::List)?;
@@ -251,31 +258,41 @@ impl Lists {
                 if definition.kind.is_commendation() {
                     self.check_red(tx, &ready, entry.subject_id).await?;
                 }
+                // The period counts from the decision, whenever it is published.
+                let decided_on = entry.decided_on.ok_or_else(|| Problem::internal("decided without a day"))?;
+                let (publish_by, publish_rule) = working_days(&ready.configuration, "list.publish_after_decision_wd", decided_on)?;
                 let period = match &native.period_rule {
                     None => (None, None),
                     Some(id) => {
                         let found =
                             ready.configuration.rulebook.number(id, ready.today).and_then(|(n, rule)| Some((u32::try_from(n).ok()?, rule)));
                         let Some((months, rule)) = found else { return Err(Problem::internal(format!("no rule {id}"))) };
-                        (last_day(ready.today, months), Some(format!("{}@{}", rule.id, rule.version)))
+                        (last_day(decided_on, months), Some(format!("{}@{}", rule.id, rule.version)))
                     }
                 };
+                if period.0.is_some_and(|last| last < ready.today) {
+                    return Err(Problem::new(&ENTRY_ENDED));
+                }
                 entries::list(tx, &entry, ready.today, (period.0, period.1.as_deref()), ready.now).await?;
-                let name = self.public_name(&ready, definition, &entry);
-                let body = format!(
-                    "{name}被列入{}。列入决定：{}（{}）。事由：{}。依据：{}。{}移出条件：{}。救济途径：{}",
-                    definition.name,
-                    entry.decision_no.as_deref().unwrap_or_default(),
-                    entry.decided_on.map(|d| d.to_string()).unwrap_or_default(),
-                    self.public_text(&ready, definition, &entry, &entry.facts),
-                    entry.legal_basis,
-                    period.0.map(|d| format!("列入期限至{d}。")).unwrap_or_default(),
-                    entry.exit_conditions,
-                    native.remedies
-                );
-                entries::publish_notice(tx, &entry, "listing", &name, &body, None, ready.now).await?;
+                if let Some(name) = self.public_name(&ready, definition, &entry) {
+                    let body = format!(
+                        "{name}被列入{}。列入决定：{}（{}）。事由：{}。依据：{}。{}移出条件：{}。救济途径：{}",
+                        definition.name,
+                        entry.decision_no.as_deref().unwrap_or_default(),
+                        entry.decided_on.map(|d| d.to_string()).unwrap_or_default(),
+                        self.public_text(&ready, definition, &entry, &entry.facts),
+                        entry.legal_basis,
+                        period.0.map(|d| format!("列入期限至{d}。")).unwrap_or_default(),
+                        entry.exit_conditions,
+                        native.remedies
+                    );
+                    entries::publish_notice(tx, &entry, "listing", &name, &body, None, ready.now).await?;
+                }
                 let started = self.start_action(tx, &ready, &entry).await?;
-                let detail = json!({ "listed_on": ready.today, "expires_on": period.0, "rule": period.1, "directives": started });
+                let detail = json!({
+                    "listed_on": ready.today, "expires_on": period.0, "rule": period.1, "directives": started,
+                    "publish_by": publish_by, "publish_rule": publish_rule, "late": ready.today > publish_by
+                });
                 self.stepped(tx, actor, &entry, ("list", EntryState::Listed), detail, ready.now).await?;
                 if definition.kind.is_dishonesty() {
                     self.end_commendations(tx, &ready, &[entry.subject_id], &format!("被列入{}", definition.name)).await?;
@@ -288,9 +305,8 @@ impl Lists {
     }
 
     async fn start_action(&self, tx: &mut Tx<'_>, ready: &Ready, entry: &Entry) -> Result<usize> {
-        let only = (entry.kind == ListKind::SeriousDishonesty.code()).then_some(entry.measures.as_slice());
         let regions = BTreeSet::from([entry.region.clone()]);
-        let plan = Plan::draw(&ready.configuration, &ready.directory, &entry.list, &regions, only, ready.today);
+        let plan = Plan::draw(&ready.configuration, &ready.directory, &entry.list, &regions, Some(&entry.measures), ready.today);
         let deadlines = Deadlines::reckon(&ready.configuration, ready.today)?;
         let listed = Listed { subject_id: entry.subject_id, entry_id: entry.id, region: entry.region.clone() };
         Ok(start(tx, &plan, &[listed], &deadlines, ready.now).await?.directives)
@@ -320,7 +336,6 @@ impl Lists {
         self.db
             .write(async |tx| {
                 let entry = self.own(tx, actor, id).await?;
-                ready.native(&entry.list)?;
                 step_from(&entry, Step::Exit)?;
                 self.end(tx, &ready, actor, &[entry], (&exit.cause, reason)).await
             })
@@ -337,7 +352,6 @@ impl Lists {
         self.db
             .write(async |tx| {
                 let entry = self.own(tx, actor, id).await?;
-                let (_, native) = ready.native(&entry.list)?;
                 let state = entry.state()?;
                 if matches!(state, EntryState::Exited | EntryState::Dropped) {
                     return Err(Problem::new(&ENTRY_ENDED));
@@ -346,7 +360,10 @@ impl Lists {
                     return Err(Problem::new(&GROUND_IS_SOUND));
                 }
                 let record = entry.ground_record_id.ok_or_else(|| Problem::internal("questioned without a ground"))?;
-                let ground = self.ground(tx, &ready, native, entry.subject_id, record).await?;
+                let ground = entries::ground(tx, entry.subject_id, record).await?;
+                // What is disputed or ended may still be true; what was withdrawn is not.
+                let ground = ground.filter(|g| ["active", "disputed", "ended"].contains(&g.state.as_str()));
+                let ground = ground.ok_or_else(|| Problem::new(&GROUND_NOT_IN_EFFECT).with("state", "withdrawn"))?;
                 entries::confirm_ground(tx, &entry, ground.version_id).await?;
                 let resumed = resume(tx, &[(entry.subject_id, entry.id)], &deadlines, ready.now).await?;
                 let detail = json!({ "reason": reason, "version_id": ground.version_id, "resumed": resumed });
@@ -414,7 +431,7 @@ impl Lists {
                 .with("measure", unknown.clone())
                 .with("measures", known.into_iter().collect::<Vec<_>>()));
         }
-        if measures.is_empty() && definition.kind == ListKind::SeriousDishonesty {
+        if measures.is_empty() && !known.is_empty() {
             return Err(Problem::new(&MEASURES_MISSING).with("measures", known.into_iter().collect::<Vec<_>>()));
         }
         Ok(())

@@ -3,17 +3,17 @@
 
 use super::follow::is_stale;
 use super::{Lists, about, definition};
-use crate::model::{ENTRY_NOT_FOUND, EntryView, LIST_UNKNOWN, NoticeView, ProcedureView, Responsible};
+use crate::model::{Capacity, ENTRY_NOT_FOUND, EntryView, LIST_UNKNOWN, NoticeView, ProcedureView, Responsible};
 use crate::store::channel;
 pub use crate::store::channel::Place as Cursor;
 use crate::store::entries::{self, Asked, Entry};
 use chrono::{DateTime, NaiveDate, Utc};
 use credence_catalog::configuration::Configuration;
-use credence_catalog::disclosure::{Door, Viewer};
+use credence_catalog::disclosure::{About, Door, Viewer};
 use credence_catalog::lists::ListDefinition;
-use credence_core::Actor;
 use credence_core::clock::china_date;
 use credence_core::problem::{Problem, Result};
+use credence_core::{Actor, Permission};
 use credence_db::Conn;
 use credence_dispatch::service::directives::progress;
 use credence_identity::directory::Snapshot;
@@ -129,7 +129,7 @@ impl Lists {
             exit_procedure: native.map(|n| n.exit_procedure.clone()),
             remedies: native.map(|n| n.remedies.clone()),
             entries,
-            stale: is_stale(configuration, &list.code, last_fed_at, now)?,
+            stale: is_stale(configuration, &list.code, last_fed_at, now),
             last_fed_at,
         })
     }
@@ -146,7 +146,7 @@ impl Lists {
         let search = normal.as_ref().map(|(name, code)| (name.as_str(), code.as_str())).filter(|(name, _)| !name.is_empty());
         let mut conn = self.db.read().await?;
         let stale = match &found.body.mirror {
-            Some(mirror) => is_stale(&configuration, list, channel::last_fed(&mut conn, &mirror.item).await?, now)?,
+            Some(mirror) => is_stale(&configuration, list, channel::last_fed(&mut conn, &mirror.item).await?, now),
             None => false,
         };
         let mut rows = channel::current(&mut conn, list, shown.today, search, after, limit + 1).await?;
@@ -186,7 +186,7 @@ impl Lists {
             Some(actor.agency()?.0)
         };
         let configuration = self.configuration.fresh(&self.db).await?;
-        let viewer = self.viewer(actor, &directory, false);
+        let viewer = self.viewer(actor, &directory, false, None);
         let shown = Shown { configuration: &configuration, directory: &directory, viewer: &viewer, today: china_date(now) };
         let query = Asked {
             agency,
@@ -204,23 +204,24 @@ impl Lists {
         Ok(EntryPage { items, next, stale: false })
     }
 
-    /// One entry: to its authority and to supervisors with its procedure and progress, to everybody else while it is listed.
-    pub async fn entry(&self, actor: Option<&Actor>, supervises: bool, id: Uuid) -> Result<EntryView> {
+    /// One entry: to the officials of its authority and to supervisors with its procedure and progress, to everybody else while it is listed; with the
+    /// subject, for the access log.
+    pub async fn entry(&self, actor: Option<&Actor>, purpose: Option<&str>, id: Uuid) -> Result<(Uuid, EntryView)> {
         let now = self.clock.now();
         let directory = self.directory.get(&self.db, now).await?;
         let configuration = self.configuration.fresh(&self.db).await?;
         let mut conn = self.db.read().await?;
         let entry = entries::find(&mut conn, id).await?.ok_or_else(|| Problem::new(&ENTRY_NOT_FOUND))?;
-        let own = actor.and_then(|a| a.agency).is_some_and(|a| a.0 == entry.agency_id);
+        let own = actor.is_some_and(|a| a.may(Permission::ProposeListing) && a.agency.is_some_and(|of| of.0 == entry.agency_id));
+        let supervises = actor.is_some_and(|actor| actor.may(Permission::SuperviseListing));
         let today = china_date(now);
         let current = entry.state == "listed" && entry.expires_on.is_none_or(|last| today <= last);
-        let viewer = actor.map_or_else(Viewer::public, |actor| self.viewer(actor, &directory, false));
-        let door = Door::open(&configuration.disclosure, &viewer, today);
-        if !(own || supervises || current || (entry.state == "exited" && door.after_publicity())) {
+        let viewer = actor.map_or_else(Viewer::public, |actor| self.viewer(actor, &directory, false, purpose));
+        let shown = Shown { configuration: &configuration, directory: &directory, viewer: &viewer, today };
+        if !(own || supervises || current || shown.in_history(&entry)) {
             return Err(Problem::new(&ENTRY_NOT_FOUND));
         }
         let depth = if own || supervises { Depth::Procedure } else { Depth::Listed };
-        let shown = Shown { configuration: &configuration, directory: &directory, viewer: &viewer, today };
         let procedure = self.procedure(&mut conn, &entry, depth).await?;
         let subject = entry.subject_id;
         let mut view = shown.view(entry, procedure).ok_or_else(|| Problem::new(&ENTRY_NOT_FOUND))?;
@@ -228,7 +229,7 @@ impl Lists {
             let progress = progress(&configuration, &mut conn, subject, id, today).await?;
             view.progress = Some(serde_json::to_value(progress).map_err(Problem::internal)?);
         }
-        Ok(view)
+        Ok((subject, view))
     }
 
     /// Entries about an organisation: the present ones for everybody, ended ones for those who may see what is past its publicity.
@@ -241,11 +242,13 @@ impl Lists {
         let mut conn = self.db.read().await?;
         let subject = subjects::by_uscc(&mut conn, code.as_str()).await?.ok_or_else(|| Problem::new(&SUBJECT_NOT_FOUND))?;
         let family = subjects::family(&mut conn, subject.id, now).await?;
-        let viewer = actor.map_or_else(Viewer::public, |actor| self.viewer(actor, &directory, false));
-        let ended = Door::open(&configuration.disclosure, &viewer, today).after_publicity();
-        let rows = entries::of_subjects(&mut conn, &family, ended, false).await?;
+        let viewer = actor.map_or_else(Viewer::public, |actor| self.viewer(actor, &directory, false, None));
+        let supervises = actor.is_some_and(|actor| actor.may(Permission::SuperviseListing));
+        let rows = entries::of_subjects(&mut conn, &family, true, false).await?;
         let shown = Shown { configuration: &configuration, directory: &directory, viewer: &viewer, today };
-        let views = rows.into_iter().filter_map(|entry| shown.view(entry, None)).filter(|e| ended || e.state == "listed").collect();
+        let current = |e: &Entry| e.state == "listed" && e.expires_on.is_none_or(|last| today <= last);
+        let rows = rows.into_iter().filter(|e| current(e) || supervises || shown.in_history(e));
+        let views = rows.filter_map(|entry| shown.view(entry, None)).collect();
         Ok((subject.id, views))
     }
 
@@ -254,7 +257,7 @@ impl Lists {
         let now = self.clock.now();
         let configuration = self.configuration.fresh(&self.db).await?;
         let directory = self.directory.get(&self.db, now).await?;
-        let viewer = self.viewer(actor, &directory, true);
+        let viewer = self.viewer(actor, &directory, true, None);
         let shown = Shown { configuration: &configuration, directory: &directory, viewer: &viewer, today: china_date(now) };
         let mut conn = self.db.read().await?;
         let family = subjects::family(&mut conn, subject, now).await?;
@@ -266,9 +269,9 @@ impl Lists {
         Ok(views)
     }
 
-    fn viewer(&self, actor: &Actor, directory: &Snapshot, own: bool) -> Viewer {
+    fn viewer(&self, actor: &Actor, directory: &Snapshot, own: bool, purpose: Option<&str>) -> Viewer {
         let lineage = if actor.region.is_empty() { Vec::new() } else { directory.lineage(&actor.region) };
-        Viewer::of(actor, lineage, own, Some("名单管理"), None)
+        Viewer::of(actor, lineage, own, purpose, None)
     }
 
     async fn procedure(&self, conn: &mut Conn, entry: &Entry, depth: Depth) -> Result<Option<ProcedureView>> {
@@ -288,7 +291,6 @@ impl Lists {
             objection_answer: entry.objection_answer.clone(),
             objection_upheld: entry.objection_upheld,
             ground_record_id: entry.ground_record_id,
-            ground_review_by: entry.ground_review_by,
             steps: entries::steps(conn, entry.subject_id, entry.id).await?,
         }))
     }
@@ -312,15 +314,28 @@ pub struct EntriesAsked {
 }
 
 impl Shown<'_> {
+    /// Whether this viewer may know of an entry that has ended: those that are past their publicity, though not those that should never have been.
+    fn in_history(&self, entry: &Entry) -> bool {
+        let over = entry.state == "exited" || entry.state == "listed" && entry.expires_on.is_some_and(|last| last < self.today);
+        let wrong = entry.exit_cause.as_deref().is_some_and(|cause| ["correction", "revocation"].contains(&cause));
+        over && !wrong && Door::open(&self.configuration.disclosure, self.viewer, self.today).after_publicity()
+    }
+
     /// An entry through the door; `None` when this viewer may not know of it.
     fn view(&self, entry: Entry, procedure: Option<ProcedureView>) -> Option<EntryView> {
         let list = &definition(self.configuration, &entry.list)?.body;
         let door = Door::open(&self.configuration.disclosure, self.viewer, self.today);
         let sight = door.entry(list, about(&entry), entry.agency_id)?;
         let over = entry.state == "listed" && entry.expires_on.is_some_and(|last| last < self.today);
+        // The legal representative of an organisation is public with it; the others are persons, and seen as persons are.
+        let persons = door.entry(list, About::Person, entry.agency_id);
         let responsible = entry.responsible().into_iter();
-        let responsible =
-            responsible.filter_map(|p| Some(Responsible { name: door.name(&sight, &p.name)?, capacity: p.capacity })).collect();
+        let responsible = responsible
+            .filter_map(|p| {
+                let sight = if p.capacity == Capacity::LegalRepresentative { Some(&sight) } else { persons.as_ref() };
+                Some(Responsible { name: door.name(sight?, &p.name)?, capacity: p.capacity })
+            })
+            .collect();
         Some(EntryView {
             id: entry.id,
             subject_id: entry.subject_id,
@@ -333,9 +348,10 @@ impl Shown<'_> {
             kind: entry.kind,
             keeping: entry.keeping,
             state: if over { "exited".to_owned() } else { entry.state },
-            legal_basis: entry.legal_basis,
-            ground_document: entry.ground_document,
+            legal_basis: door.text(&sight, &entry.legal_basis).unwrap_or_default(),
+            ground_document: entry.ground_document.as_deref().and_then(|number| door.text(&sight, number)),
             under_review: entry.ground_state == "questioned",
+            ground_review_by: entry.ground_review_by,
             measures: entry.measures,
             exit_conditions: entry.exit_conditions,
             responsible,
@@ -345,7 +361,7 @@ impl Shown<'_> {
             expires_on: entry.expires_on,
             period_rule: entry.period_rule,
             exit_cause: entry.exit_cause.or_else(|| over.then(|| "expiry".to_owned())),
-            exit_reason: entry.exit_reason,
+            exit_reason: entry.exit_reason.as_deref().and_then(|reason| door.text(&sight, reason)),
             exited_on: entry.exited_on,
             procedure,
             progress: None,

@@ -19,6 +19,12 @@ pub struct Place {
     pub id: Uuid,
 }
 
+/// A day after every day: the first page begins there, so that every page is one walk along the index.
+const LAST_DAY: NaiveDate = match NaiveDate::from_ymd_opt(9999, 12, 31) {
+    Some(day) => day,
+    None => NaiveDate::MAX,
+};
+
 /// Current entries of a list on a day, newest first. `search` is part of the normal form of an organisation's name, or its code: persons are not
 /// found by it, since whom it finds would tell what the masked name does not.
 pub(crate) async fn current(
@@ -33,15 +39,15 @@ pub(crate) async fn current(
         "SELECT {COLUMNS} FROM {FROM}
           WHERE e.list = $1 AND e.state = 'listed' AND (e.expires_on IS NULL OR e.expires_on >= $2)
             AND ($3 IS NULL OR s.kind <> 'natural_person' AND (strpos(n.name_normal, $3) > 0 OR u.value = $4))
-            AND ($5 IS NULL OR (e.listed_on, e.id) < ($5, $6))
+            AND (e.listed_on, e.id) < ($5, $6)
           ORDER BY e.listed_on DESC, e.id DESC LIMIT $7"
     ))
     .bind::<Text, _>(list)
     .bind::<Date, _>(today)
     .bind::<Nullable<Text>, _>(search.map(|s| s.0))
     .bind::<Nullable<Text>, _>(search.map(|s| s.1))
-    .bind::<Nullable<Date>, _>(after.map(|p| p.listed_on))
-    .bind::<Nullable<SqlUuid>, _>(after.map(|p| p.id))
+    .bind::<Date, _>(after.map_or(LAST_DAY, |p| p.listed_on))
+    .bind::<SqlUuid, _>(after.map_or(Uuid::max(), |p| p.id))
     .bind::<BigInt, _>(limit)
     .load(conn)
     .await
@@ -74,11 +80,14 @@ struct Fed {
     at: Option<DateTime<Utc>>,
 }
 
-/// When the source of a mirror last sent a file that was loaded to its end.
+/// Since when a mirror is known to show what its source says: the newest whole list that was settled, where its source sends whole lists, else the
+/// newest file that was loaded to its end.
 pub(crate) async fn last_fed(conn: &mut AsyncPgConnection, item: &str) -> Result<Option<DateTime<Utc>>> {
     let fed: Fed = diesel::sql_query(
-        "SELECT max(f.finished_at) AS at FROM submission_batches b JOIN batch_files f ON f.batch_id = b.id
-          WHERE b.item = $1 AND b.state = 'open' AND f.state = 'completed'",
+        "SELECT CASE WHEN EXISTS (SELECT 1 FROM submission_batches WHERE item = $1 AND whole)
+                THEN (SELECT max(absences_at) FROM submission_batches WHERE item = $1 AND whole AND state = 'open')
+                ELSE (SELECT f.finished_at FROM submission_batches b JOIN batch_files f ON f.batch_id = b.id
+                       WHERE b.item = $1 AND b.state = 'open' AND f.state = 'completed' ORDER BY b.id DESC LIMIT 1) END AS at",
     )
     .bind::<Text, _>(item)
     .get_result(conn)

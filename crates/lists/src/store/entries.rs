@@ -75,7 +75,11 @@ pub(crate) struct Entry {
     #[diesel(sql_type = Nullable<Text>)]
     pub objection_answer: Option<String>,
     #[diesel(sql_type = Nullable<Bool>)]
+    pub objection_by_subject: Option<bool>,
+    #[diesel(sql_type = Nullable<Bool>)]
     pub objection_upheld: Option<bool>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub objection_answered_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<Text>)]
     pub decision_no: Option<String>,
     #[diesel(sql_type = Nullable<Date>)]
@@ -116,7 +120,7 @@ impl Entry {
 pub(super) const COLUMNS: &str = "e.subject_id, e.id, e.list, e.kind, e.keeping, e.state, e.agency_id, e.region, e.facts, e.legal_basis, e.measures,
     e.exit_conditions, e.responsible, e.ground_record_id, e.ground_version_id, e.ground_document, e.ground_state, e.ground_review_by, e.proposed_by,
     e.proposed_at, e.notice_no, e.notice_served_on, e.notice_method, e.notice_proof, e.notice_rule, e.objection_until, e.objection_received_on, e.objection,
-    e.objection_answer, e.objection_upheld, e.decision_no, e.decided_on, e.listed_on, e.expires_on, e.period_rule, e.exit_cause, e.exit_reason, e.exited_on,
+    e.objection_answer, e.objection_by_subject, e.objection_upheld, e.objection_answered_at, e.decision_no, e.decided_on, e.listed_on, e.expires_on, e.period_rule, e.exit_cause, e.exit_reason, e.exited_on,
     s.kind AS subject_kind, n.name AS subject_name, u.value AS uscc";
 
 /// Where it is read from.
@@ -204,8 +208,6 @@ pub(crate) struct Ground {
     pub state: String,
     #[diesel(sql_type = Jsonb)]
     pub data: Value,
-    #[diesel(sql_type = Nullable<Date>)]
-    pub decided_on: Option<NaiveDate>,
     #[diesel(sql_type = Text)]
     pub document: String,
 }
@@ -213,7 +215,7 @@ pub(crate) struct Ground {
 /// The present version of a record about a subject, locked against change until the transaction ends.
 pub(crate) async fn ground(tx: &mut Tx<'_>, subject: Uuid, record: Uuid) -> Result<Option<Ground>> {
     diesel::sql_query(
-        "SELECT record_id, id AS version_id, item, state, data, decided_on, '' AS document FROM record_versions
+        "SELECT record_id, id AS version_id, item, state, data, '' AS document FROM record_versions
           WHERE subject_id = $1 AND record_id = $2 AND known_to IS NULL FOR SHARE",
     )
     .bind::<SqlUuid, _>(subject)
@@ -309,15 +311,16 @@ pub(crate) async fn notice(
 }
 
 /// noticed → objection_review.
-pub(crate) async fn object(tx: &mut Tx<'_>, entry: &Entry, text: &str, received_on: NaiveDate) -> Result<()> {
+pub(crate) async fn object(tx: &mut Tx<'_>, entry: &Entry, text: &str, received_on: NaiveDate, by_subject: bool) -> Result<()> {
     let changed = diesel::sql_query(
-        "UPDATE list_entries SET state = 'objection_review', objection = $3, objection_received_on = $4
+        "UPDATE list_entries SET state = 'objection_review', objection = $3, objection_received_on = $4, objection_by_subject = $5
           WHERE subject_id = $1 AND id = $2 AND state = 'noticed'",
     )
     .bind::<SqlUuid, _>(entry.subject_id)
     .bind::<SqlUuid, _>(entry.id)
     .bind::<Text, _>(text)
     .bind::<Date, _>(received_on)
+    .bind::<Bool, _>(by_subject)
     .execute(tx.conn())
     .await
     .db()?;
@@ -495,6 +498,13 @@ pub(crate) async fn blocks(tx: &mut Tx<'_>, family: &[Uuid], adverse: &[String],
     Ok(blocks.into_iter().map(|b| b.what).collect())
 }
 
+/// Lets one transaction at a time list, question or end entries, or follow records: what one decides by looking at entries and records, another
+/// would otherwise change in between (a commendation and a listing published at once, a withdrawal beside a load). Taken first of all.
+pub(crate) async fn take_turn(tx: &mut Tx<'_>) -> Result<()> {
+    diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended('lists', 0))").execute(tx.conn()).await.db()?;
+    Ok(())
+}
+
 /// Commendations that subjects hold now, locked.
 pub(crate) async fn commendations(tx: &mut Tx<'_>, family: &[Uuid]) -> Result<Vec<Entry>> {
     diesel::sql_query(format!(
@@ -519,13 +529,13 @@ pub(crate) struct Asked<'a> {
     pub limit: i64,
 }
 
-/// Entries newest first.
+/// Entries newest first; those under review by the day by which they have to be decided, the first first, and then on one page only.
 pub(crate) async fn page(conn: &mut AsyncPgConnection, asked: &Asked<'_>) -> Result<Vec<Entry>> {
     diesel::sql_query(format!(
         "SELECT {COLUMNS} FROM {FROM}
           WHERE ($1 IS NULL OR e.agency_id = $1) AND ($2 IS NULL OR e.list = $2) AND ($3 IS NULL OR e.state = $3)
             AND (NOT $4 OR e.ground_state = 'questioned') AND ($5 IS NULL OR e.id < $5)
-          ORDER BY e.id DESC LIMIT $6"
+          ORDER BY CASE WHEN $4 THEN e.ground_review_by END, e.id DESC LIMIT $6"
     ))
     .bind::<Nullable<SqlUuid>, _>(asked.agency)
     .bind::<Nullable<Text>, _>(asked.list)

@@ -32,20 +32,49 @@ pub(crate) async fn item_of_batch(conn: &mut AsyncPgConnection, batch: Uuid) -> 
     Ok(found.map(|f| f.item))
 }
 
-/// Subjects that rows of a batch are about, in order, after one.
-pub(crate) async fn subjects_of_batch(
-    conn: &mut AsyncPgConnection,
-    batch: Uuid,
-    (first_row, last_row): (i64, i64),
-    after: Uuid,
-    limit: i64,
-) -> Result<Vec<Uuid>> {
+/// Subjects that rows of a batch are about: read once, by the batch, which the planner would otherwise pass over for the order of the key.
+pub(crate) async fn subjects_of_batch(conn: &mut AsyncPgConnection, batch: Uuid, (first_row, last_row): (i64, i64)) -> Result<Vec<Uuid>> {
     let rows: Vec<Id> = diesel::sql_query(
-        "SELECT DISTINCT subject_id AS id FROM record_versions WHERE batch_id = $1 AND row_no BETWEEN $2 AND $3 AND subject_id > $4 ORDER BY 1 LIMIT $5",
+        "WITH touched AS MATERIALIZED (SELECT subject_id FROM record_versions WHERE batch_id = $1 AND row_no BETWEEN $2 AND $3)
+         SELECT DISTINCT subject_id AS id FROM touched ORDER BY 1",
     )
     .bind::<SqlUuid, _>(batch)
     .bind::<BigInt, _>(first_row)
     .bind::<BigInt, _>(last_row)
+    .load(conn)
+    .await
+    .db()?;
+    Ok(rows.into_iter().map(|r| r.id).collect())
+}
+
+/// Subjects with native entries that rows of a batch are about. There are few entries and many rows, so the entries lead.
+pub(crate) async fn native_subjects_of_batch(conn: &mut AsyncPgConnection, batch: Uuid) -> Result<Vec<Uuid>> {
+    let rows: Vec<Id> = diesel::sql_query(
+        "SELECT DISTINCT e.subject_id AS id FROM list_entries e
+          WHERE e.keeping = 'native' AND e.state NOT IN ('exited', 'dropped')
+            AND EXISTS (SELECT 1 FROM record_versions v WHERE v.subject_id = e.subject_id AND v.batch_id = $1 OFFSET 0)
+         UNION
+         SELECT DISTINCT v.subject_id FROM list_entries e
+           JOIN subject_merges m ON e.subject_id IN (m.from_subject_id, m.into_subject_id) AND m.unmerged_at IS NULL
+           JOIN record_versions v ON v.subject_id IN (m.from_subject_id, m.into_subject_id) AND v.batch_id = $1
+          WHERE e.keeping = 'native' AND e.state NOT IN ('exited', 'dropped')",
+    )
+    .bind::<SqlUuid, _>(batch)
+    .load(conn)
+    .await
+    .db()?;
+    Ok(rows.into_iter().map(|r| r.id).collect())
+}
+
+/// Subjects that a mirror may have to show or show no more, in order, after one: those with records of its item, and those who stand on it.
+pub(crate) async fn subjects_of_mirror(conn: &mut AsyncPgConnection, list: &str, item: &str, after: Uuid, limit: i64) -> Result<Vec<Uuid>> {
+    let rows: Vec<Id> = diesel::sql_query(
+        "(SELECT DISTINCT subject_id AS id FROM record_versions WHERE item = $2 AND known_to IS NULL AND subject_id > $3 ORDER BY 1 LIMIT $4)
+         UNION (SELECT DISTINCT subject_id FROM list_entries WHERE list = $1 AND state = 'listed' AND subject_id > $3 ORDER BY 1 LIMIT $4)
+         ORDER BY 1 LIMIT $4",
+    )
+    .bind::<Text, _>(list)
+    .bind::<Text, _>(item)
     .bind::<SqlUuid, _>(after)
     .bind::<BigInt, _>(limit)
     .load(conn)
@@ -54,18 +83,18 @@ pub(crate) async fn subjects_of_batch(
     Ok(rows.into_iter().map(|r| r.id).collect())
 }
 
-/// Subjects with native entries that rows of a batch are about, in order, after one. There are few entries and many rows, so the entries lead.
-pub(crate) async fn native_subjects_of_batch(conn: &mut AsyncPgConnection, batch: Uuid, after: Uuid, limit: i64) -> Result<Vec<Uuid>> {
+/// These subjects and all that are read together with them through standing merges.
+pub(crate) async fn families(tx: &mut Tx<'_>, subjects: &[Uuid]) -> Result<Vec<Uuid>> {
     let rows: Vec<Id> = diesel::sql_query(
-        "SELECT DISTINCT e.subject_id AS id FROM list_entries e
-          WHERE e.keeping = 'native' AND e.state NOT IN ('exited', 'dropped') AND e.subject_id > $2
-            AND EXISTS (SELECT 1 FROM record_versions v WHERE v.subject_id = e.subject_id AND v.batch_id = $1)
-          ORDER BY 1 LIMIT $3",
+        "WITH RECURSIVE one AS (
+             SELECT unnest($1::uuid[]) AS id
+             UNION
+             SELECT CASE WHEN m.from_subject_id = one.id THEN m.into_subject_id ELSE m.from_subject_id END
+               FROM one JOIN subject_merges m ON one.id IN (m.from_subject_id, m.into_subject_id) AND m.unmerged_at IS NULL)
+         SELECT id FROM one",
     )
-    .bind::<SqlUuid, _>(batch)
-    .bind::<SqlUuid, _>(after)
-    .bind::<BigInt, _>(limit)
-    .load(conn)
+    .bind::<Array<SqlUuid>, _>(subjects)
+    .load(tx.conn())
     .await
     .db()?;
     Ok(rows.into_iter().map(|r| r.id).collect())
@@ -80,13 +109,25 @@ pub(crate) struct Mirror<'a> {
     pub legal_basis: &'a str,
     pub facts_field: Option<&'a str>,
     pub document_field: Option<&'a str>,
+    pub subject_kinds: Vec<&'static str>,
+    /// Whether it is in force; one that is not shows nothing.
+    pub in_force: bool,
 }
 
-/// What a mirror should show on a day of some subjects: the present versions of its item that hold.
-const WANTED: &str = "SELECT v.subject_id, v.record_id, v.id, v.agency_id, v.data, v.decided_on, v.valid_from, v.valid_to, v.known_from
-       FROM record_versions v
-      WHERE v.subject_id = ANY ($1) AND v.item = $2 AND v.known_to IS NULL AND v.state IN ('active', 'disputed')
-        AND (v.valid_to IS NULL OR v.valid_to >= $3)";
+/// What a mirror should show on a day of some subjects: the present versions of its item that hold, about subjects it takes. A list that is not in
+/// force shows nothing.
+fn wanted(mirror: &Mirror<'_>) -> String {
+    let kinds: Vec<String> = mirror.subject_kinds.iter().map(|kind| format!("'{kind}'")).collect();
+    format!(
+        "SELECT v.subject_id, v.record_id, v.id, v.agency_id, v.data, v.decided_on, v.valid_from, v.valid_to, v.known_from
+           FROM record_versions v
+          WHERE v.subject_id = ANY ($1) AND v.item = $2 AND v.known_to IS NULL AND v.state IN ('active', 'disputed')
+            AND (v.valid_to IS NULL OR v.valid_to >= $3) AND {}
+            AND EXISTS (SELECT 1 FROM subjects k WHERE k.id = v.subject_id AND k.kind IN ({}) OFFSET 0)",
+        mirror.in_force,
+        kinds.join(", ")
+    )
+}
 
 /// An entry of a mirror that came or went.
 #[derive(Debug, Clone, QueryableByName)]
@@ -110,7 +151,7 @@ pub(crate) async fn leave(
     now: DateTime<Utc>,
 ) -> Result<Vec<Moved>> {
     diesel::sql_query(format!(
-        "WITH wanted AS ({WANTED}),
+        "WITH wanted AS ({}),
          gone AS (
              UPDATE list_entries e SET state = 'exited', exited_on = $3, exited_at = $4, ground_state = 'sound', ground_review_by = NULL,
                     exit_cause = c.cause, exit_reason = c.reason
@@ -125,7 +166,8 @@ pub(crate) async fn leave(
          step AS (
              INSERT INTO list_entry_steps (subject_id, entry_id, id, step, from_state, to_state, at, actor_label, detail)
              SELECT subject_id, id, gen_random_uuid(), 'exit', 'listed', 'exited', $4, 'mirror', jsonb_build_object('cause', cause, 'reason', exit_reason) FROM gone)
-         SELECT subject_id, id, region, cause FROM gone"
+         SELECT subject_id, id, region, cause FROM gone",
+        wanted(mirror)
     ))
     .bind::<Array<SqlUuid>, _>(subjects)
     .bind::<Text, _>(mirror.item)
@@ -137,16 +179,16 @@ pub(crate) async fn leave(
     .db()
 }
 
-/// Lets entries of a mirror say what the present versions under them say. Returns how many changed.
+/// Lets entries of a mirror say what the present versions under them say. Returns those that changed.
 pub(crate) async fn restate(
     tx: &mut Tx<'_>,
     mirror: &Mirror<'_>,
     subjects: &[Uuid],
     today: NaiveDate,
     now: DateTime<Utc>,
-) -> Result<usize> {
+) -> Result<Vec<Moved>> {
     diesel::sql_query(format!(
-        "WITH wanted AS ({WANTED}),
+        "WITH wanted AS ({}),
          changed AS (
              UPDATE list_entries e SET ground_version_id = w.id, expires_on = w.valid_to, listed_on = coalesce(w.decided_on, w.valid_from, e.listed_on),
                     facts = coalesce(w.data ->> $6, ''), ground_document = w.data ->> $7, agency_id = w.agency_id
@@ -155,7 +197,9 @@ pub(crate) async fn restate(
                 AND e.ground_version_id <> w.id
           RETURNING e.subject_id, e.id, w.id AS version)
          INSERT INTO list_entry_steps (subject_id, entry_id, id, step, from_state, to_state, at, actor_label, detail)
-         SELECT subject_id, id, gen_random_uuid(), 'mirror', 'listed', 'listed', $4, 'mirror', jsonb_build_object('version_id', version) FROM changed"
+         SELECT subject_id, id, uuid_v7($8), 'mirror', 'listed', 'listed', $4, 'mirror', jsonb_build_object('version_id', version) FROM changed
+      RETURNING subject_id, entry_id AS id, '' AS region, '' AS cause",
+        wanted(mirror)
     ))
     .bind::<Array<SqlUuid>, _>(subjects)
     .bind::<Text, _>(mirror.item)
@@ -164,7 +208,8 @@ pub(crate) async fn restate(
     .bind::<Text, _>(mirror.list)
     .bind::<Nullable<Text>, _>(mirror.facts_field)
     .bind::<Nullable<Text>, _>(mirror.document_field)
-    .execute(tx.conn())
+    .bind::<BigInt, _>(now.timestamp_millis())
+    .load(tx.conn())
     .await
     .db()
 }
@@ -178,7 +223,7 @@ pub(crate) async fn enter(
     now: DateTime<Utc>,
 ) -> Result<Vec<Moved>> {
     diesel::sql_query(format!(
-        "WITH wanted AS ({WANTED}),
+        "WITH wanted AS ({}),
          made AS (
              INSERT INTO list_entries (subject_id, id, list, list_version, kind, keeping, state, agency_id, region, facts, legal_basis, ground_record_id,
                     ground_version_id, ground_document, proposed_at, listed_on, listed_at, expires_on)
@@ -195,7 +240,8 @@ pub(crate) async fn enter(
          step AS (
              INSERT INTO list_entry_steps (subject_id, entry_id, id, step, to_state, at, actor_label)
              SELECT subject_id, id, gen_random_uuid(), 'mirror', 'listed', $4, 'mirror' FROM made)
-         SELECT subject_id, id, region, '' AS cause FROM made"
+         SELECT subject_id, id, region, '' AS cause FROM made",
+        wanted(mirror)
     ))
     .bind::<Array<SqlUuid>, _>(subjects)
     .bind::<Text, _>(mirror.item)

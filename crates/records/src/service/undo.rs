@@ -65,7 +65,7 @@ pub async fn run(records: &Records, batch: Uuid, reason: &str, lease: &Lease) ->
         let to = from + STEP_ROWS;
         let (undone, left_alone) = versions::undo_rows(&tx, batch, from, to, reason, now).await?;
         versions::undo_step(&tx, batch, to).await?;
-        let detail = json!({ "first_row": from, "undone": undone, "changed_since": left_alone });
+        let detail = json!({ "first_row": from, "last_row": to, "undone": undone, "changed_since": left_alone });
         record_bulk(&mut tx, &actor, Change::new("records.undone", "batch", batch).with(detail), now).await?;
         tx.commit().await?;
     }

@@ -36,7 +36,7 @@ const STANDING: &str = r#"
            EXISTS (SELECT 1 FROM submission_batches n JOIN batch_files f ON f.batch_id = n.id AND f.round = 1 AND f.state = 'completed'
                     WHERE n.agency_id = b.agency_id AND n.item = b.item AND n.whole AND n.state = 'open'
                       AND (n.created_at, n.id) > (b.created_at, b.id)) AS superseded,
-           EXISTS (SELECT 1 FROM snapshot_records s WHERE s.batch_id = b.id) AS noted
+           b.notes_dropped_at IS NULL AND EXISTS (SELECT 1 FROM snapshot_records s WHERE s.batch_id = b.id) AS noted
       FROM submission_batches b WHERE b.id = $1 AND b.whole"#;
 
 /// Records that the list `$1` of agency `$2` and item `$3`, received at `$4`, lacks. Only what was said before the list came can be ended by it: not
@@ -188,7 +188,7 @@ pub(crate) async fn noted_in(conn: &mut AsyncPgConnection, batch: Uuid) -> Resul
     }
     let list: Option<List> = diesel::sql_query(
         "SELECT CASE WHEN b.whole THEN b.id ELSE (
-                SELECT n.id FROM submission_batches n
+                SELECT CASE WHEN n.notes_dropped_at IS NULL THEN n.id END FROM submission_batches n
                  WHERE n.agency_id = b.agency_id AND n.item = b.item AND n.whole AND n.state = 'open'
                    AND (n.created_at, n.id) < (b.created_at, b.id)
                  ORDER BY n.created_at DESC, n.id DESC LIMIT 1) END AS id
@@ -311,9 +311,12 @@ pub(crate) async fn settle(tx: &BulkTx<'_>, list: &Standing, now: DateTime<Utc>)
         .map_err(from_postgres)?;
     tx.raw()
         .execute(
-            "DELETE FROM snapshot_records s USING submission_batches b
-              WHERE s.batch_id = b.id AND b.agency_id = $2 AND b.item = $3 AND b.whole AND (b.created_at, b.id) < ($4, $1)",
-            &[&list.id, &list.agency_id, &list.item, &list.created_at],
+            "WITH older AS (
+                 UPDATE submission_batches b SET notes_dropped_at = $5
+                  WHERE b.agency_id = $2 AND b.item = $3 AND b.whole AND b.notes_dropped_at IS NULL AND (b.created_at, b.id) < ($4, $1)
+              RETURNING b.id)
+             DELETE FROM snapshot_records s USING older WHERE s.batch_id = older.id",
+            &[&list.id, &list.agency_id, &list.item, &list.created_at, &now],
         )
         .await
         .map_err(from_postgres)?;

@@ -219,6 +219,13 @@ pub(crate) async fn finish_undo(tx: &BulkTx<'_>, batch: Uuid, by: &str, now: Dat
     )
     .await
     .map_err(from_postgres)?;
-    raw.execute("DELETE FROM snapshot_records WHERE batch_id = $1", &[&batch]).await.map_err(from_postgres)?;
+    raw.execute(
+        "WITH dropped AS (
+             UPDATE submission_batches SET notes_dropped_at = $2 WHERE id = $1 AND whole AND notes_dropped_at IS NULL RETURNING id)
+         DELETE FROM snapshot_records s USING dropped WHERE s.batch_id = dropped.id",
+        &[&batch, &now],
+    )
+    .await
+    .map_err(from_postgres)?;
     Ok(finished == 1)
 }
