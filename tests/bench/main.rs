@@ -1,9 +1,5 @@
-//! `make bench`: the pipeline and the subject file, measured against a yardstick in the same run, as ratios.
-//!
-//! Pipeline: 2 million penalty rows from a CSV pushed through the real program, every check on, into a table that already holds 2 million;
-//! against `psql COPY` of the same final rows into an identical indexed table of the same cluster, which also holds 2 million. The two are
-//! taken in turn, and the ratio of the medians is stated. Memory: peak resident set of the program over its whole life.
-//! File: GETs of a subject's public file over keep-alive connections; against `pgbench` prepared one-row selects on the same cluster.
+//! `make bench`: the program measured against a yardstick in the same run, as ratios. Each part says in its module what it measures, against what,
+//! and which variables change its size. `BENCH_PARTS` names the parts to run, separated by commas: `load`, `files`, `fanout`, `checks`; all when absent.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -13,67 +9,107 @@
     reason = "a bench prints and stops"
 )]
 
+mod checks;
+mod fanout;
+mod files;
+mod load;
+
+use credence_demo::{City, DemoAgency};
 use credence_gateway::cli::Client;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-const SUBJECTS: u64 = 200_000;
-const ITEM: &str = "administrative_penalty_organisation";
-
+/// A size from the environment.
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
 }
 
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// The real program, with a data folder.
+fn command(dir: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap().with_file_name("credence"));
+    command.args(["--json", "--data-dir"]).arg(dir).env_remove("DATABASE_URL").env("CREDENCE_LOG", "error");
+    command
+}
+
+/// A command that ends, and what it says.
+fn console(dir: &Path, arguments: &[&str]) -> Value {
+    let output = command(dir).args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_str(&said).unwrap()
+}
+
+/// A running program over folders of its own.
 struct Bench {
-    dir: PathBuf,
+    /// Everything that is removed at the end.
+    root: PathBuf,
+    /// Where its cluster lies.
+    data: PathBuf,
     child: Child,
     url: String,
     key: String,
 }
 
-fn program() -> PathBuf {
-    std::env::current_exe().unwrap().with_file_name("credence")
+fn fresh_root(part: &str) -> PathBuf {
+    let root = std::env::temp_dir().join(format!("credence-bench-{}-{part}", std::process::id()));
+    std::fs::create_dir_all(&root).unwrap();
+    root
 }
 
-fn command(dir: &Path) -> Command {
-    let mut command = Command::new(program());
-    command.args(["--json", "--data-dir"]).arg(dir).env_remove("DATABASE_URL").env("CREDENCE_LOG", "error");
-    command
-}
-
-fn console(dir: &Path, arguments: &[&str]) -> Value {
-    let output = command(dir).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+/// Starts a command that serves, and waits for the line in which it says where.
+fn serving(command: &mut Command) -> (Child, Value) {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let said = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    (child, said)
 }
 
 impl Bench {
-    fn start() -> Self {
-        let dir = std::env::temp_dir().join(format!("credence-bench-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let agencies = dir.join("agencies.toml");
-        let authority = credence_demo::City::generate(1, 1).agencies.into_iter().find(|a| a.kind == "market_regulation").unwrap();
-        let text = format!(
-            "[[agencies]]\ncode = \"bench\"\nname = \"{}\"\nuscc = \"{}\"\nregion = \"131000\"\nkind = \"market_regulation\"\n",
-            authority.name, authority.uscc
-        );
-        std::fs::write(&agencies, text).unwrap();
-        console(&dir, &["admin", "apply-agencies", agencies.to_str().unwrap()]);
-        let key = console(&dir, &["admin", "add-key", "bench", "--label", "bench"])["key"].as_str().unwrap().to_owned();
-        let mut child = command(&dir).args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = serde_json::from_str::<Value>(&line).unwrap()["url"].as_str().unwrap().to_owned();
-        Self { dir, child, url, key }
+    /// Serves an empty platform with these agencies; the key is a provider's, of the first. `prepare` works on the data folder beforehand.
+    fn serve(part: &str, agencies: &[DemoAgency], prepare: impl FnOnce(&Path)) -> Self {
+        let root = fresh_root(part);
+        let entry = |a: &DemoAgency| {
+            let DemoAgency { code, name, uscc, region, kind } = a;
+            format!("[[agencies]]\ncode = \"{code}\"\nname = \"{name}\"\nuscc = \"{uscc}\"\nregion = \"{region}\"\nkind = \"{kind}\"\n")
+        };
+        let file = root.join("agencies.toml");
+        std::fs::write(&file, agencies.iter().map(entry).collect::<String>()).unwrap();
+        console(&root, &["admin", "apply-agencies", file.to_str().unwrap()]);
+        let made = console(&root, &["admin", "add-key", agencies[0].code.as_str(), "--label", "bench"]);
+        prepare(&root);
+        let (child, said) = serving(command(&root).args(["serve", "--listen", "127.0.0.1:0"]));
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        Self { data: root.clone(), root, child, url: text(&said["url"]), key: text(&made["key"]) }
+    }
+
+    /// Serves an empty platform with one authority that penalises.
+    fn serve_one(part: &str) -> Self {
+        let authority = City::generate(1, 1).agencies.into_iter().find(|a| a.kind == "market_regulation").unwrap();
+        Self::serve(part, &[authority], |_| {})
+    }
+
+    /// Serves the demonstration city, made anew; the key is a consumer's, of the agency with this code.
+    fn demo(part: &str, agency: &str) -> Self {
+        let root = fresh_root(part);
+        let (child, said) = serving(command(&root).args(["demo", "--listen", "127.0.0.1:0"]));
+        let data = root.join("demo");
+        let made = console(&data, &["admin", "add-key", agency, "--label", "bench", "--role", "consumer"]);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        Self { root, data, child, url: text(&said["url"]), key: text(&made["key"]) }
     }
 
     fn psql(&self, sql: &str) -> String {
-        let socket = self.dir.join("socket");
+        let socket = self.data.join("socket");
         let output = Command::new("psql")
             .args(["-X", "-q", "-t", "-A", "-U", "credence", "-d", "credence", "-v", "ON_ERROR_STOP=1", "-h"])
             .arg(socket)
@@ -85,12 +121,12 @@ impl Bench {
     }
 
     /// Pushes a file and returns seconds from the first byte sent to the last row's verdict, and of the load alone.
-    fn push(&self, file: &Path) -> (f64, f64, Value) {
+    fn push(&self, file: &Path, item: &str, feed: &str) -> (f64, f64, Value) {
         let client = Client::new(&self.url, &self.key);
         let started = Instant::now();
         let source = std::fs::File::open(file).unwrap();
         let size = source.metadata().unwrap().len();
-        let received = client.submit(&[("item", ITEM), ("feed", "v2")], source, size).unwrap();
+        let received = client.submit(&[("item", item), ("feed", feed)], source, size).unwrap();
         let sent = started.elapsed().as_secs_f64();
         let id = received["batch"]["id"].as_str().unwrap();
         let batch = client.wait(id, &mut |_| {}).unwrap();
@@ -113,97 +149,38 @@ impl Drop for Bench {
     fn drop(&mut self) {
         let _ = Command::new("kill").arg("-INT").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.dir);
+        let _ = std::fs::remove_dir_all(&self.root);
     }
 }
 
-fn rows_file(dir: &Path, name: &str, first: u64, rows: u64) -> PathBuf {
-    let path = dir.join(name);
-    let mut out = BufWriter::with_capacity(1 << 20, std::fs::File::create(&path).unwrap());
-    let today = chrono::NaiveDate::from_ymd_opt(2026, 11, 20).unwrap();
-    credence_demo::write_penalties_for_bench(first, rows, SUBJECTS, 11, today, &mut out).unwrap();
-    out.flush().unwrap();
-    path
+/// A keep-alive connection.
+struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-fn pipeline(bench: &Bench) {
-    let rows = number("BENCH_ROWS", 2_000_000);
-    let rounds = number("BENCH_ROUNDS", 1);
-    println!("pipeline: {rows} rows into a table that holds {rows} already, {rounds} round(s)");
-    let file = rows_file(&bench.dir, "first.csv", 0, rows);
-    println!("  file of {:.0} bytes a row; first load, into an empty table:", std::fs::metadata(&file).unwrap().len() as f64 / rows as f64);
-    bench.push(&file);
-    std::fs::remove_file(&file).unwrap();
-    let (mut totals, mut loads, mut copies) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 1..=rounds {
-        let file = rows_file(&bench.dir, "next.csv", rows * round, rows);
-        bench.psql("CHECKPOINT");
-        println!("  round {round}, the program:");
-        let (total, load, batch) = bench.push(&file);
-        totals.push(total);
-        loads.push(load);
-        std::fs::remove_file(&file).unwrap();
-        let id = batch["id"].as_str().unwrap();
-        // The same final rows into an identical table that holds the others already.
-        let text = bench.dir.join("final.copy");
-        bench.psql("DROP TABLE IF EXISTS yardstick; CREATE TABLE yardstick (LIKE record_versions INCLUDING ALL)");
-        bench.psql(&format!("INSERT INTO yardstick SELECT * FROM record_versions WHERE batch_id <> '{id}'"));
-        bench.psql(&format!("\\copy (SELECT * FROM record_versions WHERE batch_id = '{id}') TO '{}'", text.display()));
-        bench.psql("VACUUM ANALYZE yardstick; ");
-        bench.psql("CHECKPOINT");
-        let started = Instant::now();
-        bench.psql(&format!("\\copy yardstick FROM '{}'", text.display()));
-        let copy = started.elapsed().as_secs_f64();
-        println!("    psql COPY of the same rows: {copy:.1} s");
-        copies.push(copy);
-        bench.psql("DROP TABLE yardstick");
-        std::fs::remove_file(&text).unwrap();
+impl Connection {
+    fn open(url: &str) -> Self {
+        let stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, buffer: vec![0; 1 << 16] }
     }
-    let (total, load, copy) = (median(totals), median(loads), median(copies));
-    let speed = |seconds: f64| rows as f64 / seconds;
-    println!("  load {:.0} rows/s, with sending {:.0} rows/s, COPY {:.0} rows/s", speed(load), speed(total), speed(copy));
-    println!("  RATIO load / COPY = {:.2} (goal 0.60); with sending and inspection of the file {:.2}", copy / load, copy / total);
-    println!("  peak resident memory of the program: {:.0} MB (limit 400 MB)", bench.peak_mb());
-}
 
-/// Requests a second over `connections` keep-alive connections.
-fn requests(bench: &Bench, codes: &[&str], connections: usize, seconds: u64) -> f64 {
-    let address = bench.url.trim_start_matches("http://").to_owned();
-    let done = AtomicU64::new(0);
-    let started = Instant::now();
-    std::thread::scope(|scope| {
-        for at in 0..connections {
-            let (address, done) = (&address, &done);
-            scope.spawn(move || {
-                let mut stream = TcpStream::connect(address).unwrap();
-                stream.set_nodelay(true).unwrap();
-                let mut buffer = vec![0u8; 1 << 16];
-                let mut k = at;
-                while started.elapsed() < Duration::from_secs(seconds) {
-                    k = (k + 7919) % codes.len();
-                    write!(stream, "GET /v1/subjects/{}/file HTTP/1.1\r\nHost: bench\r\n\r\n", codes[k]).unwrap();
-                    let mut answer = Vec::new();
-                    loop {
-                        let n = stream.read(&mut buffer).unwrap();
-                        answer.extend_from_slice(&buffer[..n]);
-                        if complete(&answer) {
-                            break;
-                        }
-                    }
-                    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
-                    done.fetch_add(1, Ordering::Relaxed);
-                }
-            });
+    /// Sends a request, waits for the whole answer and returns it; it has to be a success.
+    fn exchange(&mut self, request: &str) -> Vec<u8> {
+        self.stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        while !complete(&answer) {
+            let n = self.stream.read(&mut self.buffer).unwrap();
+            assert!(n > 0, "the server hung up: {}", String::from_utf8_lossy(&answer));
+            answer.extend_from_slice(&self.buffer[..n]);
         }
-    });
-    done.load(Ordering::Relaxed) as f64 / started.elapsed().as_secs_f64()
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+        answer
+    }
 }
 
+/// Whether an answer is there with all of its body.
 fn complete(answer: &[u8]) -> bool {
     let Some(end) = answer.windows(4).position(|w| w == b"\r\n\r\n") else { return false };
     let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
@@ -211,46 +188,25 @@ fn complete(answer: &[u8]) -> bool {
     answer.len() >= end + 4 + length
 }
 
-fn file(bench: &Bench) {
-    let connections = 8;
-    println!("subject file: {connections} connections");
-    let codes = bench.psql("SELECT value FROM subject_identifiers WHERE scheme = 'uscc' ORDER BY id LIMIT 100000");
-    let codes: Vec<&str> = codes.lines().collect();
-    bench.psql("CREATE TABLE yardstick_keys AS SELECT row_number() OVER () AS k, value FROM subject_identifiers; ALTER TABLE yardstick_keys ADD PRIMARY KEY (k)");
-    let script = bench.dir.join("select.sql");
-    let select = format!("\\set k random(1, {})\nSELECT value FROM yardstick_keys WHERE k = :k;\n", codes.len());
-    std::fs::write(&script, select).unwrap();
-    bench.psql("VACUUM ANALYZE");
-    let pgbench = std::fs::read_dir("/usr/lib/postgresql")
-        .unwrap()
-        .map(|e| e.unwrap().path().join("bin/pgbench"))
-        .filter(|p| p.exists())
-        .max()
-        .expect("pgbench");
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..3 {
-        ours.push(requests(bench, &codes, connections, 5));
-        let output = Command::new(&pgbench)
-            .args(["-n", "-M", "prepared", "-c", "8", "-j", "1", "-T", "5", "-U", "credence", "-h"])
-            .arg(bench.dir.join("socket"))
-            .arg("-f")
-            .arg(&script)
-            .arg("credence")
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let tps = text
-            .lines()
-            .find_map(|l| l.strip_prefix("tps = "))
-            .unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)));
-        theirs.push(tps.split_whitespace().next().unwrap().parse::<f64>().unwrap());
-    }
-    let (ours, theirs) = (median(ours), median(theirs));
-    println!("  RATIO file / prepared select = {:.2} ({ours:.0} files/s, {theirs:.0} selects/s)", ours / theirs);
-}
-
 fn main() {
-    let bench = Bench::start();
-    pipeline(&bench);
-    file(&bench);
+    let parts = std::env::var("BENCH_PARTS").unwrap_or_else(|_| "load,files,fanout,checks".to_owned());
+    let wanted: Vec<&str> = parts.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    for part in &wanted {
+        assert!(["load", "files", "fanout", "checks"].contains(part), "BENCH_PARTS: there is no part {part}");
+    }
+    let wants = |part: &str| wanted.contains(&part);
+    if wants("load") || wants("files") {
+        // The files that are read are those of what was loaded.
+        let bench = Bench::serve_one("load");
+        load::load(&bench, wants("load"));
+        if wants("files") {
+            files::files(&bench);
+        }
+    }
+    if wants("fanout") {
+        fanout::fanout();
+    }
+    if wants("checks") {
+        checks::checks();
+    }
 }

@@ -7,7 +7,7 @@ use crate::defects::ten_thousands;
 use crate::feed::Feed;
 use crate::rng::SplitMix64;
 use crate::rows::{mark, months_after, on_weekday};
-use crate::words::{self, OFFENCES, REGIONS, Region};
+use crate::words::{self, DEFAULTS, OFFENCES, REGIONS, Region};
 use chrono::{Datelike, Days, NaiveDate};
 use std::fmt::Write as _;
 
@@ -40,14 +40,14 @@ impl Subject {
     }
 }
 
-/// The USCC of the `k`-th organisation of [`write_penalties_for_bench`]; they repeat after 887 million.
+/// The USCC of the `k`-th organisation of the files for benchmarks; they repeat after 887 million.
 pub fn bench_uscc(k: u64) -> String {
     let mut out = String::with_capacity(18);
     Subject::new(k).push_uscc(&mut out);
     out
 }
 
-/// The name of the `k`-th organisation of [`write_penalties_for_bench`]. Namesakes occur.
+/// The name of the `k`-th organisation of the files for benchmarks. Namesakes occur.
 pub fn bench_name(k: u64) -> String {
     let mut out = String::with_capacity(64);
     Subject::new(k).push_name(&mut out);
@@ -164,6 +164,35 @@ fn push_row(
     line.push_str(&organ.end);
 }
 
+/// Writes `rows` rows of `judgment_defaulter` (form v1, all 20 columns, no defects) after a header, row `k` about organisation `k`, see
+/// [`bench_uscc`]: so many subjects come onto the list.
+pub fn write_defaulters_for_bench(rows: u64, mut out: impl std::io::Write) -> std::io::Result<()> {
+    let court = city::agencies().into_iter().find(|agency| agency.kind == "court").map(|agency| agency.name).unwrap_or_default();
+    let mut block = String::with_capacity(BLOCK + 4_096);
+    block.push_str(&Feed::JudgmentDefaulter.headers().join(","));
+    block.push('\n');
+    for k in 0..rows {
+        let mut subject = Subject::new(k);
+        subject.push_name(&mut block);
+        block.push_str(",法人及非法人组织,");
+        subject.push_uscc(&mut block);
+        block.push_str(",,");
+        words::push_person_name(&mut block, &mut subject.rng);
+        let owed = 10_000 * (1 + subject.rng.below(300));
+        let default = subject.rng.one(DEFAULTS);
+        let _ = writeln!(
+            block,
+            ",,,{court},河北,（2025）冀10执{k}号,（2024）冀10民初{k}号,{court},支付货款{owed}元及利息,全部未履行,,,{default},2025-03-03,2025-06-02,{k}"
+        );
+        if block.len() >= BLOCK {
+            out.write_all(block.as_bytes())?;
+            block.clear();
+        }
+    }
+    out.write_all(block.as_bytes())?;
+    out.flush()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,5 +259,23 @@ mod tests {
         }
         assert_eq!(rows, 2_000);
         assert!((600..1_000).contains(&(text.len() / rows)), "{}", text.len() / rows);
+    }
+
+    #[test]
+    fn every_defaulter_is_another_organisation() {
+        let mut out = Vec::new();
+        write_defaulters_for_bench(500, &mut out).unwrap();
+        let mut csv = csv::Reader::from_reader(out.as_slice());
+        assert_eq!(csv.headers().unwrap(), &csv::StringRecord::from(Feed::JudgmentDefaulter.headers()));
+        let rows: Vec<csv::StringRecord> = csv.records().map(Result::unwrap).collect();
+        assert_eq!(rows.iter().map(|row| row[2].to_owned()).collect::<HashSet<_>>().len(), 500);
+        for (k, row) in (0u64..).zip(&rows) {
+            assert_eq!((&row[0], &row[2]), (bench_name(k).as_str(), bench_uscc(k).as_str()));
+            for (at, column) in Feed::JudgmentDefaulter.columns().iter().enumerate() {
+                assert!(!column.required || !row[at].is_empty(), "{}", column.header);
+            }
+            let day = |at: usize| NaiveDate::parse_from_str(&row[at], "%Y-%m-%d").unwrap();
+            assert!(day(17) < day(18) && DEFAULTS.iter().any(|default| *default == &row[16]), "{row:?}");
+        }
     }
 }

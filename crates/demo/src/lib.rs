@@ -14,7 +14,7 @@ mod rng;
 mod rows;
 mod words;
 
-pub use bench::{bench_name, bench_uscc, write_penalties_for_bench};
+pub use bench::{bench_name, bench_uscc, write_defaulters_for_bench, write_penalties_for_bench};
 pub use city::{City, DemoAgency, Organisation, OrganisationKind, Person};
 pub use defects::{Defected, Defects};
 pub use feed::Feed;

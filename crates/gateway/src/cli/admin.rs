@@ -19,7 +19,7 @@ pub(super) enum Admin {
     AddAccount {
         /// Login name: 3 to 64 letters, digits or . - _
         username: String,
-        /// Roles, separated by commas: platform_admin, security_admin, auditor, credit_office, provider, consumer, clerk
+        /// Roles, separated by commas: platform_admin, security_admin, auditor, credit_office, provider, approver, consumer, clerk
         #[arg(long, value_delimiter = ',', required = true)]
         roles: Vec<String>,
         /// Code of the agency; none for the two administrators and the auditor

@@ -1,7 +1,8 @@
-//! `credence demo`: a city to try things on. Made on the first start through the same uploads a department makes; kept afterwards. A first
-//! start that is stopped half-way is taken up by the next one.
+//! `credence demo`: a city to try things on. Made on the first start through the same uploads a department makes and the same services its
+//! officials use; kept afterwards. A first start that is stopped half-way is taken up by the next one.
 
 mod card;
+mod joint_action;
 
 use super::client::Client;
 use super::serve::{bind, prepare};
@@ -17,8 +18,9 @@ use credence_core::{Actor, Role};
 use credence_demo::{City, Defects, DemoAgency, Feed, write_csv};
 use credence_identity::model::{Binding, NewAccount, NewApiKey, NewSubjectAccount, USERNAME_TAKEN};
 use credence_identity::regions::{AgencyEntry, apply_agencies};
+use joint_action::Officials;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufWriter;
 use std::path::Path;
 use std::process::ExitCode;
@@ -59,6 +61,12 @@ const SHARES: [(Feed, usize); 8] = [
     (Feed::Honour, 15),
     (Feed::CreditCommitment, 30),
 ];
+
+/// Feeds that come before the lists: registers, and the documents that entries rest on. What the mirrors follow comes after them, and after the
+/// entries that officials make, so that these lead the inboxes of the agencies instead of coming behind thousands of judgment defaulters.
+fn comes_before_lists(feed: Feed) -> bool {
+    matches!(feed, Feed::Registration | Feed::LicenceOrganisation | Feed::PenaltyOrganisation | Feed::PenaltyPerson)
+}
 
 pub(super) async fn run(context: &Context, demo: Demo) -> Result<ExitCode, Failure> {
     let address = demo.listen.clone().unwrap_or_else(|| context.settings.server.listen.clone());
@@ -102,7 +110,7 @@ fn say(context: &Context, text: &str) {
 }
 
 /// Makes the city, or goes on with it where an earlier start was stopped. Every step may come twice: agencies are entered or updated, a
-/// file that was received is recognised, an account that is there stays, and keys are made anew.
+/// file that was received is recognised, an account that is there stays, list entries go on from the state they have, and keys are made anew.
 async fn build(app: &App, demo: &Demo, url: &str, context: &Context) -> Result<Card, Failure> {
     let data_dir = context.data_dir.as_path();
     let mut progress = match Progress::read(data_dir)? {
@@ -143,24 +151,45 @@ async fn build(app: &App, demo: &Demo, url: &str, context: &Context) -> Result<C
     app.db.write(async |tx| apply_agencies(tx, &actor, &entries, now).await).await?;
     app.identity.directory.reload(&app.db, now).await?;
 
-    for (feed, agency, rows) in plan(app, &city, &progress)? {
+    let (before, after): (Vec<_>, Vec<_>) = plan(app, &city, &progress)?.into_iter().partition(|(feed, ..)| comes_before_lists(*feed));
+    push_all(app, &city, before, &mut progress, url, context).await?;
+    let accounts = open_accounts(app, &city, &actor, &progress.password).await?;
+    let officials = Officials::log_in(app, &accounts, &progress.password).await?;
+    joint_action::sanction(app, &city, &officials).await?;
+    push_all(app, &city, after, &mut progress, url, context).await?;
+    joint_action::followed(app).await?;
+    joint_action::commend(app, &city, &officials).await?;
+    say(context, &joint_action::summary(app).await?);
+
+    let provider_key = make_key(app, &actor, example_provider(app, &city)?, Feed::PenaltyOrganisation).await?;
+    let example_uscc = city.organisations.first().map(|o| o.uscc.clone()).unwrap_or_default();
+    let card = Card { password: progress.password, accounts: accounts.printed, provider_key, example_uscc };
+    card.save(data_dir)?;
+    Ok(card)
+}
+
+/// Pushes what was not pushed yet.
+async fn push_all(
+    app: &App,
+    city: &City,
+    files: Vec<(Feed, &DemoAgency, usize)>,
+    progress: &mut Progress,
+    url: &str,
+    context: &Context,
+) -> Result<(), Failure> {
+    let (data_dir, actor) = (context.data_dir.as_path(), Actor::system("credence demo"));
+    for (feed, agency, rows) in files {
         let file = format!("{} {}", agency.code, feed.item());
         if progress.pushed.contains(&file) {
             continue;
         }
         let key = make_key(app, &actor, agency, feed).await?;
-        let summary = push(&city, feed, agency, rows, progress.today, url, &key, data_dir).await?;
+        let summary = push(city, feed, agency, rows, progress.today, url, &key, data_dir).await?;
         say(context, &format!("  {} from {}: {summary}", feed.item(), agency.name));
         progress.pushed.insert(file);
         progress.save(data_dir)?;
     }
-
-    let accounts = open_accounts(app, &city, &actor, &progress.password).await?;
-    let provider_key = make_key(app, &actor, example_provider(app, &city)?, Feed::PenaltyOrganisation).await?;
-    let example_uscc = city.organisations.first().map(|o| o.uscc.clone()).unwrap_or_default();
-    let card = Card { password: progress.password, accounts, provider_key, example_uscc };
-    card.save(data_dir)?;
-    Ok(card)
+    Ok(())
 }
 
 async fn make_key(app: &App, actor: &Actor, agency: &DemoAgency, feed: Feed) -> Result<String, Failure> {
@@ -266,7 +295,15 @@ async fn open_account(app: &App, name: &str, password: &str, open: impl AsyncFn(
     Err(format!("every name from {name} to {name}-{NAMES_MAX} is taken").into())
 }
 
-async fn open_accounts(app: &App, city: &City, actor: &Actor, password: &str) -> Result<Vec<(String, String)>, Failure> {
+/// The accounts of the city.
+struct Accounts {
+    /// Login names, and whose they are, as they are printed.
+    printed: Vec<(String, String)>,
+    /// The login name under the name it was asked for, which somebody else may have had.
+    names: BTreeMap<&'static str, String>,
+}
+
+async fn open_accounts(app: &App, city: &City, actor: &Actor, password: &str) -> Result<Accounts, Failure> {
     let of_kind = |kind: &str| city.agencies.iter().find(|a| a.kind == kind).or(city.agencies.first()).map(|a| a.code.clone());
     let staff = [
         ("platform-admin", "系统管理员 platform_admin", Role::PlatformAdmin, None),
@@ -274,10 +311,13 @@ async fn open_accounts(app: &App, city: &City, actor: &Actor, password: &str) ->
         ("auditor", "审计员 auditor", Role::Auditor, None),
         ("credit-office", "信用办 credit_office", Role::CreditOffice, of_kind("credit_office")),
         ("provider", "信息提供单位 provider", Role::Provider, of_kind("market_regulation")),
-        ("consumer", "信息使用单位 consumer", Role::Consumer, of_kind("administrative_approval")),
+        ("approver", "审批人 approver（同一单位，决定列入）", Role::Approver, of_kind("market_regulation")),
+        ("consumer", "信息使用单位 consumer（行政审批）", Role::Consumer, of_kind("administrative_approval")),
+        ("consumer-housing", "信息使用单位 consumer（住房城乡建设）", Role::Consumer, of_kind("housing")),
+        ("consumer-water", "信息使用单位 consumer（水利，任务尚未接收）", Role::Consumer, of_kind("water")),
         ("clerk", "大厅经办人 clerk", Role::Clerk, of_kind("credit_office")),
     ];
-    let mut accounts = Vec::new();
+    let mut accounts = Accounts { printed: Vec::new(), names: BTreeMap::new() };
     for (name, what, role, agency) in staff {
         let open = async |username: String| {
             let new = NewAccount {
@@ -289,7 +329,9 @@ async fn open_accounts(app: &App, city: &City, actor: &Actor, password: &str) ->
             };
             app.identity.open_account(actor, new).await.map(drop)
         };
-        accounts.push((open_account(app, name, password, open).await?, what.to_owned()));
+        let username = open_account(app, name, password, open).await?;
+        accounts.names.insert(name, username.clone());
+        accounts.printed.push((username, what.to_owned()));
     }
     if let (Some(organisation), Some(person)) = (city.organisations.first(), city.persons.first()) {
         let subject = app.reports.organisation(&organisation.uscc, &credence_reports::model::Question::default()).await?;
@@ -308,7 +350,7 @@ async fn open_accounts(app: &App, city: &City, actor: &Actor, password: &str) ->
             app.identity.open_subject_account(actor, new, &papers).await.map(drop)
         };
         let what = format!("信用主体 subject（{}）", organisation.name);
-        accounts.push((open_account(app, "subject", password, open).await?, what));
+        accounts.printed.push((open_account(app, "subject", password, open).await?, what));
     }
     Ok(accounts)
 }

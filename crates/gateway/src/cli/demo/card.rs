@@ -129,8 +129,8 @@ fn quoted(word: &str) -> String {
     if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
-/// Five things to try. They name the program, the server and the file in full, so that they work from any folder.
-fn commands(card: &Card, url: &str, sample: &Path) -> [(&'static str, String); 5] {
+/// Six things to try. They name the program, the server and the file in full, so that they work from any folder.
+fn commands(card: &Card, url: &str, sample: &Path) -> [(&'static str, String); 6] {
     let program = std::env::current_exe().map_or_else(|_| "credence".to_owned(), |path| quoted(&path.display().to_string()));
     let (uscc, key) = (&card.example_uscc, &card.provider_key);
     let at = |path: &str| quoted(&format!("{url}{path}"));
@@ -152,6 +152,10 @@ fn commands(card: &Card, url: &str, sample: &Path) -> [(&'static str, String); 5
             "check codes (the second is refused) and count working days; neither needs the server",
             format!("{program} code check 91110000710925462X 91110000710925462Y; {program} calendar add 2026-09-29 7"),
         ),
+        (
+            "who stands on a list, and on what ground; docs/walkthrough-joint-action.md goes the whole way there and back, with every request",
+            format!("curl -s {}", at(&format!("/v1/lists/{}/entries", super::joint_action::SANCTIONED))),
+        ),
     ]
 }
 
@@ -167,7 +171,7 @@ pub(super) fn print(context: &Context, card: &Card, url: &str, sample: &Path, to
             took.as_secs_f64()
         );
         for (name, what) in &card.accounts {
-            text.push_str(&format!("  {name:<16} {what}\n"));
+            text.push_str(&format!("  {name:<18} {what}\n"));
         }
         let provider = card.accounts.iter().map(|(name, _)| name.as_str()).find(|name| name.starts_with("provider")).unwrap_or("provider");
         text.push_str(&format!(
@@ -175,7 +179,7 @@ pub(super) fn print(context: &Context, card: &Card, url: &str, sample: &Path, to
             quoted(&format!("{url}/v1/sessions"))
         ));
         text.push_str(&format!("\nAPI key of a provider: {}\ncode of a company:     {}\n", card.provider_key, card.example_uscc));
-        text.push_str("\nfive things to try in another terminal:\n");
+        text.push_str("\nsix things to try in another terminal:\n");
         for (n, (what, command)) in (1..).zip(&commands) {
             text.push_str(&format!("\n# {n}. {what}\n{command}\n"));
         }
