@@ -4,7 +4,7 @@ CREATE TABLE feed_readers (
     entry_id bigint NOT NULL,
     moved_at timestamptz NOT NULL
 );
-COMMENT ON TABLE feed_readers IS 'How far each follower of the change feed has come; moved in the transaction of what it did about the entries';
+COMMENT ON TABLE feed_readers IS 'How far each follower of the change feed has come; moved after what it did about the entries, which it may do again; beside them, the definition that each mirror was filled by';
 COMMENT ON COLUMN feed_readers.reader IS 'Name of the follower, e.g. lists';
 COMMENT ON COLUMN feed_readers.xid IS 'Transaction of the last entry dealt with';
 COMMENT ON COLUMN feed_readers.entry_id IS 'Number of the last entry dealt with';

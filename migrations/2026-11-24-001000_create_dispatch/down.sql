@@ -16,3 +16,4 @@ DROP SEQUENCE directive_order;
 DROP FUNCTION uuid_v7(bigint);
 DROP TABLE joint_actions;
 DROP FUNCTION joint_actions_guard();
+DROP INDEX attachments_day;

@@ -1,3 +1,5 @@
+CREATE INDEX attachments_day ON attachments (agency_id, uploaded_at) INCLUDE (size_bytes) WHERE agency_id IS NOT NULL;
+
 CREATE TABLE joint_actions (
     subject_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -33,6 +35,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
+CREATE TRIGGER joint_actions_keep BEFORE TRUNCATE ON joint_actions EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER joint_actions_steps BEFORE UPDATE OR DELETE ON joint_actions FOR EACH ROW EXECUTE FUNCTION joint_actions_guard();
 COMMENT ON TABLE joint_actions IS 'Joint action 联合奖惩发起: one list entry under one memorandum';
 COMMENT ON COLUMN joint_actions.subject_id IS 'Whom it is about';
@@ -73,6 +76,7 @@ CREATE TABLE directives (
     due_on date,
     respond_by date,
     feedback_by date,
+    first_feedback_by date,
     rules text NOT NULL,
     issued_at timestamptz,
     issued_xid xid8,
@@ -101,6 +105,7 @@ CREATE INDEX directives_inbox ON directives (agency_id, issued_xid, issued_order
 CREATE INDEX directives_entry ON directives (subject_id, entry_id);
 CREATE INDEX directives_id ON directives (id);
 CREATE INDEX directives_agency ON directives (agency_id, id);
+CREATE INDEX directives_issued ON directives (issued_at) WHERE kind = 'execute';
 CREATE INDEX directives_due ON directives (due_on, agency_id) WHERE due_on IS NOT NULL;
 CREATE UNIQUE INDEX directives_released_once ON directives (subject_id, releases) WHERE kind = 'release';
 CREATE FUNCTION directives_guard() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -119,6 +124,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
+CREATE TRIGGER directives_kept BEFORE TRUNCATE ON directives EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER directives_steps BEFORE UPDATE OR DELETE ON directives FOR EACH ROW EXECUTE FUNCTION directives_guard();
 COMMENT ON TABLE directives IS 'Directives 联合奖惩任务: one subject, one measure, one agency; and the releases 解除 that lift them';
 COMMENT ON COLUMN directives.subject_id IS 'Whom it is about';
@@ -136,6 +142,7 @@ COMMENT ON COLUMN directives.state IS 'proposed, issued 已推送, delivered 已
 COMMENT ON COLUMN directives.due_on IS 'Last day for what is asked of the agency now; empty when nothing is';
 COMMENT ON COLUMN directives.respond_by IS 'Last day to accept or decline';
 COMMENT ON COLUMN directives.feedback_by IS 'Last day for the (next) feedback; of a release, for lifting the measure';
+COMMENT ON COLUMN directives.first_feedback_by IS 'Last day for the first feedback, kept when that is given; empty for a release';
 COMMENT ON COLUMN directives.rules IS 'Rules and versions that set its deadlines';
 COMMENT ON COLUMN directives.issued_at IS 'When it was put out for delivery';
 COMMENT ON COLUMN directives.issued_xid IS 'Transaction that put it out: the inbox is read in this order';
@@ -262,6 +269,7 @@ CREATE TABLE push_messages (
     id uuid NOT NULL,
     topic text NOT NULL CONSTRAINT push_messages_topic_known CHECK (topic IN ('directive.execute', 'directive.release', 'directive.reminder')),
     directive_id uuid NOT NULL,
+    lifts uuid,
     issued_order bigint NOT NULL,
     state text NOT NULL CONSTRAINT push_messages_state_known CHECK (state IN ('waiting', 'delivered', 'dead', 'cancelled')),
     attempts integer NOT NULL DEFAULT 0,
@@ -271,21 +279,23 @@ CREATE TABLE push_messages (
     created_at timestamptz NOT NULL,
     settled_at timestamptz,
     PRIMARY KEY (subject_id, endpoint_id, id),
+    CONSTRAINT push_messages_release_names_what CHECK ((topic = 'directive.release') = (lifts IS NOT NULL)),
     CONSTRAINT push_messages_settled_has_time CHECK ((state = 'waiting') = (settled_at IS NULL))
 );
 CREATE INDEX push_messages_endpoint ON push_messages (endpoint_id, state, next_at);
-CREATE INDEX push_messages_open ON push_messages (subject_id, endpoint_id, issued_order) WHERE state IN ('waiting', 'dead');
-COMMENT ON TABLE push_messages IS 'Messages on their way to endpoints, with leases and a schedule of attempts; at least once, in order for each subject';
+CREATE INDEX push_messages_open ON push_messages (subject_id, endpoint_id, issued_order) WHERE state IN ('waiting', 'dead') OR lease_until IS NOT NULL;
+COMMENT ON TABLE push_messages IS 'Messages on their way to endpoints, with leases and a schedule of attempts; at least once, in order for each subject (a release waits only for what it lifts and for what is being sent)';
 COMMENT ON COLUMN push_messages.subject_id IS 'Whom it is about; messages about one subject keep their order';
 COMMENT ON COLUMN push_messages.endpoint_id IS 'Where it goes';
 COMMENT ON COLUMN push_messages.id IS 'Id of the directive or reminder; sent as webhook-id, the same at every attempt';
 COMMENT ON COLUMN push_messages.topic IS 'directive.execute, directive.release or directive.reminder';
 COMMENT ON COLUMN push_messages.directive_id IS 'The directive concerned';
+COMMENT ON COLUMN push_messages.lifts IS 'Of a release: the directive that it lifts';
 COMMENT ON COLUMN push_messages.issued_order IS 'Order among the messages about the subject';
 COMMENT ON COLUMN push_messages.state IS 'waiting, delivered, dead (set aside after the last attempt) or cancelled with its directive';
 COMMENT ON COLUMN push_messages.attempts IS 'Attempts so far';
-COMMENT ON COLUMN push_messages.next_at IS 'Not before';
-COMMENT ON COLUMN push_messages.lease IS 'Worker that is sending it';
+COMMENT ON COLUMN push_messages.next_at IS 'Not before; of what is held back by a message that was set aside, the last day of the year 9999';
+COMMENT ON COLUMN push_messages.lease IS 'Worker that is sending it; what is cancelled meanwhile keeps it until the request has come to its end';
 COMMENT ON COLUMN push_messages.lease_until IS 'Until when that worker may';
 COMMENT ON COLUMN push_messages.created_at IS 'When it was put here';
 COMMENT ON COLUMN push_messages.settled_at IS 'When it was delivered, set aside or cancelled';
@@ -343,6 +353,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
+CREATE TRIGGER checks_kept BEFORE TRUNCATE ON checks EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER checks_keep BEFORE UPDATE OR DELETE ON checks FOR EACH ROW EXECUTE FUNCTION checks_guard();
 COMMENT ON TABLE checks IS 'Checks 红黑名单核查: what was asked and answered, as it was answered';
 COMMENT ON COLUMN checks.id IS 'UUID version 7: the check id';
@@ -429,10 +440,10 @@ CREATE TABLE check_batch_rows (
     PRIMARY KEY (batch_id, row_no),
     CONSTRAINT check_batch_rows_one_outcome CHECK (check_id IS NULL OR problem IS NULL)
 );
-COMMENT ON TABLE check_batch_rows IS 'Subjects of a batch check, as they were sent';
+COMMENT ON TABLE check_batch_rows IS 'Subjects of a batch check: as they were sent until they are answered, then what the result gives back';
 COMMENT ON COLUMN check_batch_rows.batch_id IS 'The batch';
 COMMENT ON COLUMN check_batch_rows.row_no IS 'Position, from 1';
-COMMENT ON COLUMN check_batch_rows.sealed IS 'Encrypted: the subject asked about';
+COMMENT ON COLUMN check_batch_rows.sealed IS 'Encrypted: the subject asked about; once it is answered, without the number of a document and without the name of a person';
 COMMENT ON COLUMN check_batch_rows.check_id IS 'Its check';
 COMMENT ON COLUMN check_batch_rows.problem IS 'Code of the problem that prevented one';
 

@@ -259,7 +259,20 @@ fn list(app: &TestApp, court: &Caller, cases: &Table) {
 /// The courts take a case back as wrong, and the releases follow.
 fn withdraw(app: &TestApp, court: &Caller, n: u32) {
     let file = app.anonymous().get(&format!("/v1/subjects/{}/file?section=serious_dishonesty", party(n))).ok();
-    let (subject, record) = (text(&file["subject"]["id"]), text(&file["sections"][0]["statements"][0]["record_id"]));
+    take_back(app, court, &text(&file["subject"]["id"]), &text(&file["sections"][0]["statements"][0]["record_id"]));
+}
+
+/// The same of the case that a directive rests on.
+fn withdraw_ground(app: &TestApp, court: &Caller, directive: &str) {
+    let query = format!(
+        "SELECT e.subject_id::text, e.ground_record_id::text FROM list_entries e
+           JOIN directives d ON d.subject_id = e.subject_id AND d.entry_id = e.id WHERE d.id = '{directive}'"
+    );
+    let row = &app.sql(&query)[0];
+    take_back(app, court, row.get(0), row.get(1));
+}
+
+fn take_back(app: &TestApp, court: &Caller, subject: &str, record: &str) {
     court.post(&format!("/v1/subjects/{subject}/records/{record}/withdraw"), &json!({ "reason": "误列" })).ok();
     app.settle();
 }
@@ -459,17 +472,17 @@ fn a_receiver_that_is_down_for_a_day_loses_nothing() {
     list(&app, &court, &defaulters(2, 11));
     assert_eq!(deliver(&app), 11, "the second message about a subject waits for the first");
     withdraw(&app, &court, 1);
-    assert_eq!(deliver(&app), 1);
+    assert_eq!(deliver(&app), 2, "neither release waits for the other");
     while let Some(at) = next_attempt(&app).filter(|at| (*at - down).num_seconds() <= DAY) {
         app.clock.set(at);
-        assert_eq!(deliver(&app), 12, "{at}");
+        assert_eq!(deliver(&app), 13, "{at}");
     }
     let due = app.app.settings.dispatch.webhook_retry_seconds.iter().scan(0_i64, |sum, wait| {
         *sum += wait;
         Some(*sum)
     });
     let again = i64::try_from(due.take_while(|at| *at <= DAY).count()).unwrap();
-    assert_eq!(app.count("SELECT count(*) FROM push_attempts WHERE status IS NULL AND error <> ''"), 12 * (1 + again));
+    assert_eq!(app.count("SELECT count(*) FROM push_attempts WHERE status IS NULL AND error <> ''"), 13 * (1 + again));
     assert_eq!((receiver.ids().len(), messages_in(&app, "waiting"), messages_in(&app, "dead")), (2, 24, 0));
 
     app.clock.set(down + Duration::seconds(DAY));
@@ -479,10 +492,21 @@ fn a_receiver_that_is_down_for_a_day_loses_nothing() {
     assert_eq!(deliver(&app), 24);
     let of_agency = directives(&app, "lf-housing");
     assert_eq!(of_agency.len(), 26);
+    let (lifting, executing): (Vec<Got>, Vec<Got>) =
+        receiver.received().into_iter().partition(|got| got.json()["type"] == "directive.release");
     assert_eq!(
-        by_subject(receiver.received().iter().map(|got| (got.about(), got.id()))),
-        by_subject(of_agency.iter().map(|d| (d.about.clone(), d.id.clone()))),
+        by_subject(executing.iter().map(|got| (got.about(), got.id()))),
+        by_subject(of_agency.iter().filter(|d| d.kind == "execute").map(|d| (d.about.clone(), d.id.clone()))),
         "each directive once, those about one subject in the order in which they were put out"
+    );
+    let sorted = |mut ids: Vec<String>| {
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(
+        sorted(lifting.iter().map(Got::id).collect()),
+        sorted(of_agency.iter().filter(|d| d.kind == "release").map(|d| d.id.clone()).collect()),
+        "and each release once"
     );
     let states = |kind: &str| of_agency.iter().filter(|d| d.kind == kind).map(|d| d.state.as_str()).collect::<BTreeSet<_>>();
     assert_eq!(states("release"), BTreeSet::from(["delivered"]));
@@ -525,6 +549,98 @@ fn messages_about_a_subject_keep_their_order_and_an_exit_lifts_only_what_was_sen
     app.clock.advance(Duration::days(1));
     assert_eq!(deliver(&app), 0, "neither is sent any more");
     assert_eq!((messages_in(&app, "cancelled"), messages_in(&app, "delivered")), (2, 3));
+}
+
+/// A record can be withdrawn while the directive that rests on it is on its way: its release must not overtake it, or the sanction would stay. What came
+/// of the request is still written down.
+#[test]
+fn a_release_waits_for_its_directive_that_is_on_its_way() {
+    let app = app(|s| s.dispatch.webhook_timeout_seconds = 60);
+    let court = app.login_at(Role::Provider, Some("lf-court"));
+    list(&app, &court, &defaulter(1));
+    let receiver = Receiver::start();
+    receiver.hold();
+    // The server itself sends what a new endpoint finds waiting.
+    endpoint(&app.login(Role::SecurityAdmin), "lf-water", &receiver.url(), "hmac_sha256");
+    drop(receiver.desk.until(|inner| inner.held == 1));
+    withdraw(&app, &court, 1);
+    let now = directives(&app, "lf-water");
+    let states: Vec<_> = now.iter().map(|d| (d.kind.as_str(), d.state.as_str())).collect();
+    assert_eq!(states, [("execute", "released"), ("release", "issued")]);
+    assert_eq!(deliver(&app), 0, "the release is due and waits");
+    assert_eq!(app.count("SELECT count(*) FROM push_messages WHERE topic = 'directive.release' AND lease IS NOT NULL"), 0);
+    assert_eq!(receiver.ids(), [now[0].id.as_str()]);
+
+    receiver.go_on();
+    until_delivered(&app, 1);
+    assert_eq!(receiver.ids(), [now[0].id.as_str(), &now[1].id]);
+    assert_eq!(app.count("SELECT count(*) FROM push_attempts WHERE status = 200"), 2);
+    assert_eq!((messages_in(&app, "cancelled"), app.count("SELECT count(*) FROM push_messages WHERE lease IS NOT NULL")), (1, 0));
+}
+
+/// What hinders one matter of a subject is no reason to keep up the sanction of another that has fallen; everything but a release keeps its order, and
+/// goes on when what held it back is taken out of the way.
+#[test]
+fn a_release_does_not_wait_for_another_matter_of_the_subject() {
+    let app = app(|s| s.dispatch.webhook_retry_seconds = vec![60]);
+    let court = app.login_at(Role::Provider, Some("lf-court"));
+    let receiver = Receiver::start();
+    endpoint(&app.login(Role::SecurityAdmin), "lf-water", &receiver.url(), "hmac_sha256");
+    let case = |n: u32| defaulter(1).set(0, "案号", &format!("（2026）冀10执{n}号"));
+    let id = |n: usize| directives(&app, "lf-water")[n].id.clone();
+    list(&app, &court, &case(901));
+    assert_eq!(deliver(&app), 1);
+    receiver.answers("500 Internal Server Error");
+    list(&app, &court, &case(902));
+    assert_eq!(deliver(&app), 1);
+    list(&app, &court, &case(903));
+    assert_eq!(deliver(&app), 0);
+    let (first, failing, behind) = (id(0), id(1), id(2));
+
+    // While it is tried again, and when it has been set aside.
+    app.clock.set(next_attempt(&app).unwrap());
+    assert_eq!(deliver(&app), 1);
+    assert_eq!((messages_in(&app, "dead"), messages_in(&app, "waiting")), (1, 1));
+    receiver.answers("200 OK");
+    withdraw_ground(&app, &court, &first);
+    assert_eq!(deliver(&app), 1);
+    let release = receiver.received().pop().unwrap().json();
+    assert_eq!((&release["type"], &release["data"]["directive"]["releases"]), (&json!("directive.release"), &json!(first)));
+    app.clock.advance(Duration::minutes(5));
+    assert_eq!(deliver(&app), 0, "the third case waits for the second");
+    assert_eq!(app.count("SELECT count(*) FROM push_messages WHERE state = 'waiting' AND next_at >= '9999-01-01'"), 1, "unlooked at");
+
+    withdraw_ground(&app, &court, &failing);
+    assert_eq!(deliver(&app), 2);
+    let arrived = receiver.ids();
+    assert_eq!(arrived[..4], [first, failing.clone(), failing, id(3)]);
+    assert_eq!(arrived[4..].iter().cloned().collect::<BTreeSet<_>>(), BTreeSet::from([behind, id(4)]));
+    assert_eq!((messages_in(&app, "cancelled"), messages_in(&app, "delivered")), (1, 4));
+}
+
+/// A message that cannot be made, as when its endpoint's key no longer opens, is neither lost nor tried for ever without a trace.
+#[test]
+fn what_cannot_be_prepared_counts_as_tried_and_is_set_aside() {
+    let app = app(|s| s.dispatch.webhook_retry_seconds = vec![60]);
+    let (court, admin) = (app.provider("lf-court"), app.login(Role::SecurityAdmin));
+    let receiver = Receiver::start();
+    let (id, _) = endpoint(&admin, "lf-water", &receiver.url(), "hmac_sha256");
+    app.sql("UPDATE webhook_secrets SET sealed = '\\x00'");
+    list(&app, &court, &defaulter(1));
+    assert_eq!(deliver(&app), 1);
+    app.clock.set(next_attempt(&app).unwrap());
+    assert_eq!(deliver(&app), 1);
+    let dead = admin.get(&format!("/v1/webhook-endpoints/{id}/messages")).ok()["items"].clone();
+    let errors: Vec<_> = dead[0]["tries"].as_array().unwrap().iter().map(|t| t["error"].clone()).collect();
+    assert_eq!(errors, [json!("internal"), json!("internal")], "{dead}");
+    assert_eq!((receiver.connections(), directives(&app, "lf-water")[0].state.as_str()), (0, "issued"), "nobody was told");
+
+    // With a key that opens it goes out.
+    admin.post(&format!("/v1/webhook-endpoints/{id}/rotate"), &json!({})).ok();
+    app.sql("DELETE FROM webhook_secrets WHERE retires_at IS NOT NULL");
+    admin.post(&format!("/v1/webhook-endpoints/{id}/replay"), &json!({})).ok();
+    until_delivered(&app, 1);
+    assert_eq!(receiver.connections(), 1);
 }
 
 /// After the last attempt a person has to look, and has to find what was tried; until then later messages about the subject wait, and a replay sends

@@ -141,3 +141,20 @@ fn every_migration_has_a_way_back() {
         }
     }
 }
+
+#[test]
+fn every_problem_code_is_explained_in_the_api_docs() {
+    let docs = std::fs::read_to_string(root().join("docs/API.md")).unwrap();
+    let mut missing = Vec::new();
+    for (name, text) in crates() {
+        for block in text.split("ProblemType").skip(1) {
+            let Some((_, rest)) = block.split_once("code: \"") else { continue };
+            let code = rest.split('"').next().unwrap();
+            if !docs.contains(&format!("`{code}`")) {
+                missing.push(format!("{name}: {code}"));
+            }
+        }
+    }
+    missing.dedup();
+    assert_eq!(missing, Vec::<String>::new());
+}

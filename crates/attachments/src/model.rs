@@ -1,6 +1,8 @@
 //! Words of attachments: what is said about one, and what refuses it.
 
 use chrono::{DateTime, Utc};
+use credence_core::identifiers;
+use credence_core::identifiers::person::find_in_text;
 use credence_core::problem::{Kind, Problem, ProblemType, Result};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -35,6 +37,29 @@ pub static ATTACHMENT_NAME_REFUSED: ProblemType = ProblemType {
     en: "`file_name` has 1 to 200 characters, none of which controls or turns the direction of the text; rename the file",
 };
 
+/// Its name tells of a natural person. Names stand in logs, lists and addresses, so they are refused like other names that cannot be kept.
+pub static ATTACHMENT_NAME_PERSONAL: ProblemType = ProblemType {
+    code: "attachment_name_refused",
+    kind: Kind::Malformed,
+    zh: "附件名称含有居民身份证号码或手机号码，未保存；请在文件名中去掉该号码后上传",
+    en: "the name of the file holds a resident ID or mobile number, and nothing was kept; take the number out of the name and upload it again",
+};
+/// As many uploads as the process takes are under way.
+pub static TOO_MANY_UPLOADS: ProblemType = ProblemType {
+    code: "too_many_uploads",
+    kind: Kind::TooMany,
+    zh: "正在上传的附件过多；请稍后再试",
+    en: "too many attachments are being uploaded; try again in a moment",
+};
+/// The agency has uploaded as much as it may on a day.
+pub static ATTACHMENTS_DAY_FULL: ProblemType = ProblemType {
+    code: "attachments_day_full",
+    kind: Kind::TooMany,
+    zh: "本单位当日上传的附件总量已达上限（上限 limit_bytes，已用 used_bytes 字节），未保存；请压缩文件，或于次日（retry_after_seconds 秒后）再上传",
+    en: "with this file the agency would upload more than `limit_bytes` on one day (`used_bytes` are used), so nothing was kept; make it smaller, or upload it \
+         tomorrow, after `retry_after_seconds`",
+};
+
 /// What is said about an attachment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AttachmentView {
@@ -62,15 +87,46 @@ fn turns_text(c: char) -> bool {
     matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Whether digits are a mobile number.
+fn is_mobile(digits: &str) -> bool {
+    digits.len() == 11 && digits.starts_with('1') && digits.as_bytes().get(1).is_some_and(|b| (b'3'..=b'9').contains(b))
+}
+
+/// Whether a text holds a mobile number: in one piece, with the code of the country before it, or in the groups in which people write it.
+fn holds_mobile(text: &str) -> bool {
+    let runs: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).collect();
+    let whole = runs.iter().any(|run| is_mobile(run) || run.strip_prefix("86").is_some_and(is_mobile));
+    whole
+        || runs.windows(3).any(|groups| match groups {
+            [first, second, third] if (first.len(), second.len(), third.len()) == (3, 4, 4) => {
+                is_mobile(&format!("{first}{second}{third}"))
+            }
+            _ => false,
+        })
+}
+
+/// Whether a name holds a number that is somebody's, however it is written (full width, spaces or hyphens between its groups).
+fn tells_of_a_person(name: &str) -> bool {
+    // Only a resident ID is also looked for in what stands joined: it has a check character, while a date beside a number passes for a mobile number.
+    let apart: String = name
+        .chars()
+        .map(|c| Some(identifiers::normalise(&c.to_string())).filter(|folded| !folded.is_empty()).unwrap_or_else(|| " ".to_owned()))
+        .collect();
+    !find_in_text(&apart).is_empty() || !find_in_text(&identifiers::normalise(name)).is_empty() || holds_mobile(&apart)
+}
+
 /// The name of a file without the folders it lay in on the sender's machine.
 ///
 /// # Errors
-/// When nothing is left of it, or it cannot be shown as it is.
+/// When nothing is left of it, when it cannot be shown as it is, or when it tells of a person.
 pub fn clean_name(given: &str) -> Result<String> {
     let name = given.rsplit(['/', '\\']).next().unwrap_or_default().trim();
     let shown = !name.chars().any(|c| c.is_control() || turns_text(c));
     if !shown || name.chars().all(|c| c == '.') || name.chars().count() > NAME_CHARS_MAX {
         return Err(Problem::new(&ATTACHMENT_NAME_REFUSED));
+    }
+    if tells_of_a_person(name) {
+        return Err(Problem::new(&ATTACHMENT_NAME_PERSONAL));
     }
     Ok(name.to_owned())
 }
@@ -93,6 +149,37 @@ mod tests {
         let long = "长".repeat(201);
         for given in ["", "  ", "a/", ".", "..", "a\nb.pdf", "a\0.pdf", "x\u{202e}fdp.exe", long.as_str()] {
             assert_eq!(clean_name(given).unwrap_err().code(), "attachment_name_refused", "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_with_a_persons_number_is_refused_in_every_writing_and_other_numbers_are_not() {
+        for given in [
+            "11010519491231002X.pdf",
+            "张某11010519491231002x处理决定.pdf",
+            "110105 19491231 002X.pdf",
+            "１１０１０５１９４９１２３１００２Ｘ.pdf",
+            "13912345678.pdf",
+            "回执（139 1234 5678）.pdf",
+            "回执139-1234-5678.pdf",
+            "+86 13912345678.pdf",
+            "8613912345678.pdf",
+            "１３９１２３４５６７８.pdf",
+        ] {
+            let problem = clean_name(given).unwrap_err();
+            assert_eq!((problem.code(), problem.of.zh), ("attachment_name_refused", ATTACHMENT_NAME_PERSONAL.zh), "{given}");
+        }
+        for given in [
+            "91110000710925462X.pdf",
+            "110105194912310021.pdf",
+            "IMG_20261123_103011.jpg",
+            "15-20261123-1.pdf",
+            "（2026）冀1002执1234号.pdf",
+            "12912345678.pdf",
+            "139123456789.pdf",
+            "139-1234-567.pdf",
+        ] {
+            assert_eq!(clean_name(given).unwrap(), given);
         }
     }
 }

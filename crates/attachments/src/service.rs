@@ -1,12 +1,13 @@
 //! What can be done with attachments: keep one, read one, ask whose they are.
 
-use crate::model::{ATTACHMENT_EMPTY, ATTACHMENT_TOO_LARGE, ATTACHMENT_TYPE_REFUSED, AttachmentView, clean_name};
+use crate::model::{ATTACHMENT_EMPTY, ATTACHMENT_TOO_LARGE, ATTACHMENT_TYPE_REFUSED, ATTACHMENTS_DAY_FULL, AttachmentView, clean_name};
 use crate::sniff;
 use crate::store::{self, NewAttachment};
 use bytes::Bytes;
+use chrono::{DateTime, Duration, NaiveTime, Utc};
 use credence_audit::{Change, record};
 use credence_core::actor::Credential;
-use credence_core::clock::Clock;
+use credence_core::clock::{Clock, china_date};
 use credence_core::crypto::{KeyRing, sha256};
 use credence_core::problem::{NOT_FOUND, Problem, Result};
 use credence_core::{Actor, Permission, settings};
@@ -14,12 +15,13 @@ use credence_db::Db;
 use diesel_async::AsyncPgConnection;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
-use object_store::{GetOptions, ObjectStore, PutOptions, PutPayload};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutOptions, PutPayload};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 /// Everything attachments need.
@@ -35,6 +37,8 @@ pub struct Attachments {
     pub store: Arc<dyn ObjectStore>,
     /// Limits.
     pub settings: settings::Attachments,
+    /// Places for uploads at the same time in this process.
+    pub uploads: Arc<Semaphore>,
 }
 
 /// Name of an attachment's object.
@@ -47,10 +51,15 @@ fn place(id: Uuid) -> [u8; 16] {
     *id.as_bytes()
 }
 
+/// Begin and end of a day in China (UTC+8).
+fn china_day(now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+    let begins = china_date(now).and_time(NaiveTime::MIN).and_utc() - Duration::hours(8);
+    (begins, begins + Duration::days(1))
+}
+
 /// Contents that may be kept.
 struct Checked {
     media_type: &'static str,
-    size: usize,
     hash: [u8; 32],
     sealed: Vec<u8>,
 }
@@ -66,7 +75,8 @@ impl Attachments {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(|e| unusable(&e))?;
         // A row says that its contents are safe, so they have to be on disk before it is there.
         let store = LocalFileSystem::new_with_prefix(&dir).map_err(|e| unusable(&e))?.with_fsync(true);
-        Ok(Self { db, clock, keys, store: Arc::new(store), settings: settings.clone() })
+        let uploads = Arc::new(Semaphore::new(settings.parallel_max));
+        Ok(Self { db, clock, keys, store: Arc::new(store), settings: settings.clone(), uploads })
     }
 
     /// Keeps an attachment for the actor's agency.
@@ -78,7 +88,7 @@ impl Attachments {
     /// not yet anybody's to read.
     ///
     /// # Errors
-    /// When size, name or kind of content are not taken.
+    /// When size, name or kind of content are not taken, or when the agency has uploaded as much as it may on a day.
     pub async fn put(&self, actor: &Actor, file_name: &str, bytes: Vec<u8>) -> Result<AttachmentView> {
         let agency_id = actor.agency()?.0;
         let file_name = clean_name(file_name)?;
@@ -88,18 +98,26 @@ impl Attachments {
         if bytes.len() > self.settings.size_bytes_max {
             return Err(self.too_large());
         }
+        let size_bytes = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+        let now = self.clock.now();
+        let day = china_day(now);
+        // Asked without a lock, so that what is refused is not worked on and written first; what counts is asked again below.
+        let used = store::bytes_between(&mut *self.db.read().await?, agency_id, day).await?;
+        self.room(used, size_bytes, now)?;
         let id = Uuid::now_v7();
         let this = self.clone();
         let checked = tokio::task::spawn_blocking(move || this.check(id, &bytes)).await.map_err(Problem::internal)??;
-        let Checked { media_type, size, hash, sealed } = checked;
+        let Checked { media_type, hash, sealed } = checked;
         let payload = PutPayload::from_bytes(Bytes::from(sealed));
         self.store.put_opts(&object(id), payload, PutOptions::default()).await.map_err(Problem::internal)?;
 
         let account_id = if let Credential::Account(account) = actor.credential { Some(account.0) } else { None };
-        let size_bytes = i64::try_from(size).unwrap_or(i64::MAX);
-        let now = self.clock.now();
-        self.db
+        let kept = self
+            .db
             .write(async |tx| {
+                store::lock_uploads(tx, agency_id).await?;
+                let used = store::bytes_between(tx.conn(), agency_id, day).await?;
+                self.room(used, size_bytes, now)?;
                 let new = NewAttachment {
                     id,
                     agency_id,
@@ -115,7 +133,14 @@ impl Attachments {
                 let detail = json!({ "media_type": media_type, "size_bytes": size_bytes });
                 record(tx, actor, Change::new("attachment.upload", "attachment", id).with(detail), now).await
             })
-            .await?;
+            .await;
+        if let Err(problem) = kept {
+            // Nothing else is known to have left no row: of a commit that broke off nobody can say, and its contents stay.
+            if problem.code() == ATTACHMENTS_DAY_FULL.code {
+                let _ = self.store.delete(&object(id)).await;
+            }
+            return Err(problem);
+        }
         Ok(AttachmentView {
             id,
             file_name,
@@ -134,7 +159,18 @@ impl Attachments {
             return Err(refused.with("allowed", self.settings.media_types.clone()));
         }
         let sealed = self.keys.seal(&place(id), bytes).map_err(Problem::internal)?;
-        Ok(Checked { media_type, size: bytes.len(), hash: sha256(bytes), sealed })
+        Ok(Checked { media_type, hash: sha256(bytes), sealed })
+    }
+
+    /// Whether an agency may upload so much more on the day of this instant.
+    fn room(&self, used: i64, more: i64, now: DateTime<Utc>) -> Result<()> {
+        let limit = self.settings.bytes_per_day_max;
+        if used.saturating_add(more) <= limit {
+            return Ok(());
+        }
+        let (_, ends) = china_day(now);
+        let problem = Problem::new(&ATTACHMENTS_DAY_FULL).with("limit_bytes", limit).with("used_bytes", used);
+        Err(problem.with("retry_after_seconds", (ends - now).num_seconds() + 1))
     }
 
     /// The problem of contents beyond the limit.
@@ -172,5 +208,20 @@ impl Attachments {
     pub async fn owned(&self, conn: &mut AsyncPgConnection, agency: Uuid, ids: &[Uuid]) -> Result<bool> {
         let ids: Vec<Uuid> = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
         Ok(store::count_of(conn, agency, &ids).await? == i64::try_from(ids.len()).unwrap_or(i64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_chinas() {
+        let at = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().to_utc();
+        let day = (at("2026-11-22T16:00:00Z"), at("2026-11-23T16:00:00Z"));
+        for instant in ["2026-11-22T16:00:00Z", "2026-11-23T02:00:00Z", "2026-11-23T15:59:59Z"] {
+            assert_eq!(china_day(at(instant)), day, "{instant}");
+        }
+        assert_eq!(china_day(at("2026-11-23T16:00:00Z")).0, day.1);
     }
 }

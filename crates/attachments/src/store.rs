@@ -6,6 +6,7 @@ use credence_core::problem::Result;
 use credence_db::schema::attachments;
 use credence_db::{DbResult, Tx};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -34,6 +35,40 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, new: &NewAttachment<'_>, now: DateTi
             attachments::uploaded_by.eq(new.uploaded_by),
             attachments::uploaded_at.eq(now),
         ))
+        .execute(tx.conn())
+        .await
+        .db()?;
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Bytes {
+    #[diesel(sql_type = BigInt)]
+    bytes: i64,
+}
+
+/// Bytes that an agency uploaded from one instant on and before another.
+pub(crate) async fn bytes_between(
+    conn: &mut AsyncPgConnection,
+    agency: Uuid,
+    (from, until): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<i64> {
+    let sum: Bytes = diesel::sql_query(
+        "SELECT coalesce(sum(size_bytes), 0)::bigint AS bytes FROM attachments WHERE agency_id = $1 AND uploaded_at >= $2 AND uploaded_at < $3",
+    )
+    .bind::<SqlUuid, _>(agency)
+    .bind::<Timestamptz, _>(from)
+    .bind::<Timestamptz, _>(until)
+    .get_result(conn)
+    .await
+    .db()?;
+    Ok(sum.bytes)
+}
+
+/// Lets one upload of an agency at a time add to what it has, until the transaction ends: two could not both take the last of the room.
+pub(crate) async fn lock_uploads(tx: &mut Tx<'_>, agency: Uuid) -> Result<()> {
+    diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
+        .bind::<Text, _>(format!("attachments/{agency}"))
         .execute(tx.conn())
         .await
         .db()?;

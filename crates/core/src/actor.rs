@@ -114,7 +114,7 @@ impl Permission {
         match self {
             Self::SubmitRecords => &[Role::Provider],
             Self::SuperviseSubmissions => &[Role::CreditOffice, Role::Auditor],
-            Self::QuerySubjects => &[Role::Provider, Role::Consumer, Role::Clerk, Role::CreditOffice, Role::Auditor],
+            Self::QuerySubjects => &[Role::Provider, Role::Approver, Role::Consumer, Role::Clerk, Role::CreditOffice, Role::Auditor],
             Self::QueryPersons => &[Role::Consumer, Role::Clerk],
             Self::ManageSubjects => &[Role::CreditOffice],
             Self::ManageAccounts => &[Role::SecurityAdmin],

@@ -132,6 +132,7 @@ pub struct Dispatch {
     pub attachments_max: usize,
     pub check_batch_rows_max: usize,
     pub check_batch_body_bytes_max: usize,
+    pub evaluations_max: usize,
     pub webhook_retry_seconds: Vec<i64>,
     pub webhook_timeout_seconds: u64,
     pub webhook_answer_bytes_max: u64,
@@ -147,6 +148,8 @@ pub struct Dispatch {
 pub struct Attachments {
     pub dir: PathBuf,
     pub size_bytes_max: usize,
+    pub parallel_max: usize,
+    pub bytes_per_day_max: i64,
     pub media_types: Vec<String>,
 }
 

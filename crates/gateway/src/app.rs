@@ -91,6 +91,9 @@ impl App {
             settings: settings.dispatch.clone(),
             query: settings.query.clone(),
             wake: Arc::new(Notify::new()),
+            jobs: Arc::clone(&wake),
+            evaluations: Arc::new(Semaphore::new(settings.dispatch.evaluations_max)),
+            waiting: Arc::default(),
         };
         let lists = Lists {
             db: db.clone(),

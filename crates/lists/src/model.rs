@@ -56,6 +56,13 @@ pub static BAD_TEXT: ProblemType = ProblemType {
     zh: "字段 field 不能为空、不能超过 max 个字符，也不能含控制字符；请修改",
     en: "`field` may not be empty, longer than `max` characters, or hold control characters; change it",
 };
+/// A text with the number of a person's document.
+pub static NUMBER_IN_TEXT: ProblemType = ProblemType {
+    code: "personal_number_in_text",
+    kind: Kind::Unprocessable,
+    zh: "字段 field 含有自然人证件号码，名单文书公开且长期保存，不得写入；请删去号码",
+    en: "`field` holds the number of a person's document, which may not stand in what lists show and keep; take the number out",
+};
 /// A measure that the list does not bring.
 pub static MEASURE_UNKNOWN: ProblemType = ProblemType {
     code: "measure_unknown",

@@ -91,6 +91,14 @@ pub static CHECK_UNKNOWN: ProblemType = ProblemType {
     en: "there is no such check of this agency about this subject; correct `check_id` or leave it out",
 };
 
+/// Another call of the agency is waiting at its inbox.
+pub static INBOX_BUSY: ProblemType = ProblemType {
+    code: "inbox_busy",
+    kind: Kind::TooMany,
+    zh: "本单位已有一个收件箱请求在等待新消息；请待其返回后再试，或不带 wait 读取",
+    en: "another call of this agency is waiting at its inbox already; try again when that has ended, or read without `wait`",
+};
+
 /// Where a reader of an inbox is: the last message it has dealt with. Messages are in the order in which what put them out was committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct InboxPosition {
@@ -146,6 +154,8 @@ pub struct MessageDirective {
     pub measure: MessageMeasure,
     /// Whether feedback is given again in every cycle.
     pub continuing: bool,
+    /// Whether its ground is in doubt or has fallen: do not act on it until it is told otherwise; no deadline runs meanwhile.
+    pub suspended: bool,
     /// Last day to accept or decline.
     pub respond_by: Option<NaiveDate>,
     /// Last day for the next feedback; of a release, for lifting the measure.
@@ -261,6 +271,8 @@ pub struct DirectiveView {
     pub agency: Option<String>,
     /// Whether feedback is given again in every cycle.
     pub continuing: bool,
+    /// Whether its ground is in doubt or has fallen: do not act on it until it is told otherwise.
+    pub suspended: bool,
     /// `proposed`, `issued`, `delivered`, `accepted`, `declined`, `reported`, `held`, `cancelled`, `released` or `completed`.
     pub state: String,
     /// Last day for what is asked of the agency now.

@@ -227,7 +227,7 @@ pub struct MessageView {
     pub state: String,
     /// Attempts since it was put here or replayed.
     pub attempts: i32,
-    /// When the next attempt is due, or the last one was.
+    /// When the next attempt is due, or the last one was; the year 9999 says that it is held back by a message that was set aside.
     pub next_at: DateTime<Utc>,
     /// When it was put here.
     pub created_at: DateTime<Utc>,

@@ -63,6 +63,14 @@ pub static EVALUATION_TOO_LARGE: ProblemType = ProblemType {
     en: "the result has more than `max` rows; compare by less, shorten the period or add a filter",
 };
 
+/// As many evaluations as the process takes are being worked on.
+pub static EVALUATION_BUSY: ProblemType = ProblemType {
+    code: "evaluation_busy",
+    kind: Kind::TooMany,
+    zh: "正在进行的统计过多；请稍后再试",
+    en: "too many evaluations are being worked on; try again in a moment",
+};
+
 /// Most dimensions at once.
 pub const DIMENSIONS_MAX: usize = 3;
 /// Most months at once: five years, as long as the longest plan an office reports on.
@@ -215,7 +223,7 @@ pub struct Figures {
     pub declined: i64,
     /// Of those issued, with at least one feedback 反馈.
     pub reported: i64,
-    /// `responded` / `issued` 响应率; absent when nothing was issued.
+    /// `responded` / (`issued` - `released_unanswered`) 响应率; absent when that is nothing.
     pub response_rate: Option<f64>,
     /// `reported` / `accepted` 反馈率; absent when nothing was accepted.
     pub feedback_rate: Option<f64>,
@@ -229,10 +237,15 @@ pub struct Figures {
     pub feedback_days_p90: Option<f64>,
     /// Answered after the last day to answer.
     pub responded_late: i64,
+    /// First feedback given after its last day, as that was before the feedback was given.
+    pub reported_late: i64,
     /// Past the last day for what is asked of the agency today.
     pub overdue: i64,
     /// Releases 解除 issued of these directives.
     pub releases: i64,
+    /// Of those, releases of what had not been answered and whose last day to answer was not over: there was nothing left to answer, so they do not
+    /// count in the response rate.
+    pub released_unanswered: i64,
     /// Releases carried out.
     pub releases_completed: i64,
     /// Releases carried out after their last day.

@@ -95,6 +95,13 @@ async fn list_joint_actions(caller: Caller, dispatch: web::Data<Dispatch>, param
     let p = params.into_inner();
     let limit = paging::limit(p.limit, dispatch.query.page_default, dispatch.query.page_max)?;
     let before = p.cursor.as_deref().map(paging::decode::<Uuid>).transpose()?;
+    if p.state.as_deref().is_some_and(|state| !["proposed", "started", "held", "refused", "ended"].contains(&state)) {
+        return Err(Problem::malformed(
+            "state 不在允许的范围内；可为 proposed、started、held、refused、ended",
+            "`state` is one of proposed, started, held, refused and ended",
+        )
+        .into());
+    }
     let mut items = dispatch.actions(p.state.as_deref(), p.entry_id, before, limit + 1).await?;
     let more = i64::try_from(items.len()).unwrap_or(i64::MAX) > limit;
     items.truncate(usize::try_from(limit).unwrap_or(usize::MAX));

@@ -52,7 +52,8 @@ async fn get_check_batch(caller: Caller, dispatch: web::Data<Dispatch>, id: web:
     Ok(HttpResponse::Ok().json(dispatch.check_batch(&caller.0, *id).await?))
 }
 
-/// The result of a completed batch check, as `result.csv` or `result.xlsx`: one line a subject, in the order they were sent.
+/// The result of a completed batch check, as `result.csv` or `result.xlsx`: one line a subject, in the order they were sent, each with the time of its
+/// answer and the disclaimer. A line whose answer names an entry that has changed since says so (名单状态已变更，请重新核查).
 #[utoipa::path(tag = "joint action", security(("token" = [])), responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 #[get("/check-batches/{check_batch_id}/result.{format}")]

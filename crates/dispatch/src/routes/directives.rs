@@ -76,7 +76,8 @@ fn require_reading(actor: &Actor) -> Result<()> {
 /// The directives, releases and reminders of the own agency, in the order in which they were put out. Read it with an account or an API key; the items and
 /// regions that a key is limited to do not narrow what its own agency is told to do. Store the messages, then pass `next` as `after`; a message that comes
 /// again is known by its `id`. Without `after` the inbox begins anew: what was lifted since is shown as `released`. Handing a directive out makes it
-/// `delivered`. A directive whose ground is in doubt at this moment is not handed out, nor is anything behind it until that is settled.
+/// `delivered`. A directive whose ground is in doubt at this moment is not handed out, nor is anything behind it until that is settled. One call of an agency
+/// waits at a time: a second one that would have to wait is refused (`inbox_busy`), one that finds something is not.
 #[utoipa::path(tag = "joint action", security(("token" = [])), params(InboxParams),
     responses((status = 200, body = InboxPage), (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 #[get("/inbox")]

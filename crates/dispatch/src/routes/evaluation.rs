@@ -41,8 +41,10 @@ struct EvaluationParams {
 
 /// What became of the directives issued in some months (分析评估), compared by up to three dimensions, with a total. The credit office and
 /// the auditor see every agency, an agency its own directives. Counted are directives to carry something out, by the month of their issue in
-/// China; those taken back before they were delivered are left out. The response rate is answered / issued, the feedback rate with feedback
-/// / accepted; a rate of nothing is null. A day is 24 hours. The region is that of the list entry, not that of the agency.
+/// China; those taken back before they were delivered are left out. The response rate is answered / issued, where what was released unanswered
+/// before its last day to answer was over does not count as issued (`released_unanswered`); the feedback rate is with feedback / accepted; a rate of
+/// nothing is null. A first feedback is late by the last day that stood before it was given. A day is 24 hours. The region is that of the list
+/// entry, not that of the agency.
 #[utoipa::path(tag = "joint action", security(("token" = [])), params(EvaluationParams),
     responses((status = 200, body = Evaluation, description = "JSON, or with `format=csv` the same as CSV with Chinese headers"),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]

@@ -5,6 +5,7 @@ use super::Dispatch;
 use crate::model::actions::{
     ACTION_NOT_FOUND, ACTION_WRONG_STATE, ActionView, Deadlines, GROUND_FALLEN, Listed, Plan, REFUSAL_REASON_MISSING,
 };
+use crate::model::directives::plain_text;
 use crate::store::actions::{self, ActionRow, Lifted};
 use crate::store::push;
 use chrono::{DateTime, Utc};
@@ -95,7 +96,7 @@ impl Dispatch {
     /// # Errors
     /// Without a reason, and as [`Self::confirm_action`].
     pub async fn refuse_action(&self, actor: &Actor, id: Uuid, reason: &str) -> Result<ActionView> {
-        let reason = reason.trim();
+        let reason = plain_text("reason", reason, self.settings.text_chars_max)?;
         if reason.is_empty() {
             return Err(Problem::new(&REFUSAL_REASON_MISSING));
         }
@@ -104,14 +105,13 @@ impl Dispatch {
         self.db
             .write(async |tx| {
                 let mut action = proposed(tx, id).await?;
-                actions::refused(tx, &action, reason).await?;
+                actions::refused(tx, &action, &reason).await?;
                 let cancelled = actions::cancel(tx, action.subject_id, id, now).await?;
-                let detail =
-                    json!({ "memorandum": action.memorandum, "entry_id": action.entry_id, "cancelled": cancelled, "reason": reason });
+                let detail = json!({ "memorandum": action.memorandum, "entry_id": action.entry_id, "cancelled": cancelled });
                 record(tx, actor, Change::new("joint_action.refuse", "joint_action", id).about(action.subject_id).with(detail), now)
                     .await?;
                 action.state = "refused".to_owned();
-                action.refused_reason = Some(reason.to_owned());
+                action.refused_reason = Some(reason.clone());
                 Ok(view(&configuration, action, 0))
             })
             .await

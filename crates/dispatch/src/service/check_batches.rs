@@ -11,12 +11,15 @@ use super::checks::{is_of, known_matter, refuse_unfit_name, stated};
 use crate::model::check_batches::{
     CHECK_BATCH_EMPTY, CHECK_BATCH_NOT_COMPLETED, CHECK_BATCH_TOO_MANY, CheckBatchRequest, CheckBatchSubject, CheckBatchView,
 };
+use crate::model::checks::CheckedKind;
 use crate::store::check_batches::{self as store, BatchRow, NewBatch, Settled};
 use crate::store::checks;
 use credence_audit::access::logged_in;
 use credence_audit::{Change, record};
 use credence_core::Role;
 use credence_core::actor::{Actor, Credential};
+use credence_core::identifiers;
+use credence_core::identifiers::person::find_in_text;
 use credence_core::ids::{AccountId, AgencyId};
 use credence_core::problem::{Kind, NOT_FOUND, Problem, Result};
 use credence_identity::directory::Snapshot;
@@ -47,7 +50,7 @@ struct Kept {
     check_batch_id: Uuid,
 }
 
-/// A subject as it waits, sealed.
+/// A subject as it waits, sealed, and as it is kept once it has its answer.
 #[derive(Serialize, Deserialize)]
 struct Waiting {
     subject: CheckBatchSubject,
@@ -57,6 +60,25 @@ struct Waiting {
 /// Place of a sealed subject: it opens only within its batch.
 fn place(batch: Uuid) -> [u8; 16] {
     *batch.as_bytes()
+}
+
+fn seal(dispatch: &Dispatch, batch: Uuid, waiting: &Waiting) -> Result<Vec<u8>> {
+    let plain = serde_json::to_vec(waiting).map_err(Problem::internal)?;
+    dispatch.keys.seal(&place(batch), &plain).map_err(Problem::internal)
+}
+
+/// What the result gives back of a subject, and no more: the number of a document has done its work once the row has its answer, wherever the
+/// sender wrote it.
+fn without_numbers(subject: CheckBatchSubject) -> CheckBatchSubject {
+    let of_nobody = |code: &String| find_in_text(&identifiers::normalise(code)).is_empty();
+    CheckBatchSubject {
+        kind: subject.kind,
+        uscc: subject.uscc.filter(of_nobody),
+        name: subject.name.filter(|_| subject.kind == CheckedKind::Organisation),
+        document_kind: None,
+        document_number: None,
+        reference: subject.reference,
+    }
 }
 
 fn open(dispatch: &Dispatch, batch: Uuid, sealed: &[u8]) -> Result<Waiting> {
@@ -133,9 +155,7 @@ impl Dispatch {
         if let Some(reference) = subject.reference.as_deref().filter(|text| !text.trim().is_empty()) {
             stated("ref", reference, limit)?;
         }
-        let waiting = Waiting { subject, case_no: case_no.to_owned() };
-        let plain = serde_json::to_vec(&waiting).map_err(Problem::internal)?;
-        self.keys.seal(&place(batch), &plain).map_err(Problem::internal)
+        seal(self, batch, &Waiting { subject, case_no: case_no.to_owned() })
     }
 
     /// A batch of the own agency.
@@ -232,14 +252,16 @@ async fn step(dispatch: &Dispatch, job: &CheckBatchJob) -> Result<bool> {
             for (row_no, sealed) in store::rows(tx.conn(), batch.id, batch.rows_done, STEP_ROWS).await? {
                 let waiting = open(dispatch, batch.id, &sealed)?;
                 inquiry.case_no = waiting.case_no;
-                match assess(dispatch, tx, &inquiry, &waiting.subject.asked()).await {
+                let assessment = assess(dispatch, tx, &inquiry, &waiting.subject.asked()).await;
+                let sealed = seal(dispatch, batch.id, &Waiting { subject: without_numbers(waiting.subject), case_no: String::new() })?;
+                match assessment {
                     Ok(answer) => {
-                        settled.push(Settled { row_no, check: Some(answer.answer.check_id), problem: None });
+                        settled.push(Settled { row_no, sealed, check: Some(answer.answer.check_id), problem: None });
                         assessed.push((row_no, answer));
                     }
                     // What cannot be read is found before the database is asked, so the transaction goes on.
                     Err(problem) if !matches!(problem.of.kind, Kind::Internal | Kind::Unavailable) => {
-                        settled.push(Settled { row_no, check: None, problem: Some(problem.code()) });
+                        settled.push(Settled { row_no, sealed, check: None, problem: Some(problem.code()) });
                     }
                     Err(problem) => return Err(problem),
                 }
@@ -261,4 +283,27 @@ async fn step(dispatch: &Dispatch, job: &CheckBatchJob) -> Result<bool> {
             Ok(true)
         })
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_subject_holds_no_number_or_name_of_a_person() {
+        let of = |row: serde_json::Value| serde_json::to_value(without_numbers(serde_json::from_value(row).unwrap())).unwrap();
+        let person = of(json!({
+            "kind": "natural_person", "name": "李试验", "document_kind": "身份证", "document_number": "11010519491231002X", "ref": "A-1"
+        }));
+        assert_eq!(
+            person,
+            json!({ "kind": "natural_person", "uscc": null, "name": null, "document_kind": null, "document_number": null, "ref": "A-1" })
+        );
+        let organisation =
+            of(json!({ "kind": "organisation", "uscc": "91110000710925462X", "name": "某公司", "document_number": "E12345678" }));
+        assert_eq!((&organisation["uscc"], &organisation["name"]), (&json!("91110000710925462X"), &json!("某公司")));
+        assert!(organisation["document_number"].is_null());
+        // In the wrong place, as people write it.
+        assert!(of(json!({ "kind": "organisation", "uscc": "110105 19491231 002x" }))["uscc"].is_null());
+    }
 }

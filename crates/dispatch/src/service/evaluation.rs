@@ -2,8 +2,8 @@
 
 use super::Dispatch;
 use crate::model::evaluation::{
-    Dimension, DimensionValue, EVALUATION_FILTER_UNKNOWN, EVALUATION_TOO_LARGE, Evaluation, EvaluationRow, Figures, days, dimensions,
-    months, rate,
+    Dimension, DimensionValue, EVALUATION_BUSY, EVALUATION_FILTER_UNKNOWN, EVALUATION_TOO_LARGE, Evaluation, EvaluationRow, Figures, days,
+    dimensions, months, rate,
 };
 use crate::store::evaluation::{self as store, Asked, Row};
 use credence_catalog::Configuration;
@@ -103,6 +103,7 @@ pub async fn evaluate(dispatch: &Dispatch, actor: &Actor, question: &Question) -
         // One more than an answer takes, and the total.
         rows_max: i64::try_from(ROWS_MAX).unwrap_or(i64::MAX).saturating_add(2),
     };
+    let _place = dispatch.evaluations.try_acquire().map_err(|_| Problem::new(&EVALUATION_BUSY))?;
     let mut conn = dispatch.db.read().await?;
     let lines = store::figures(&mut conn, &asked).await?;
     let region_names = if by.contains(&Dimension::Region) { store::region_names(&mut conn).await? } else { HashMap::new() };
@@ -132,15 +133,17 @@ fn figures(line: &Row) -> Figures {
         accepted,
         declined: line.declined,
         reported: line.reported,
-        response_rate: rate(line.responded, line.issued),
+        response_rate: rate(line.responded, line.issued - line.released_unanswered),
         feedback_rate: rate(line.reported, accepted),
         response_days_median: days(line.response_days_median),
         response_days_p90: days(line.response_days_p90),
         feedback_days_median: days(line.feedback_days_median),
         feedback_days_p90: days(line.feedback_days_p90),
         responded_late: line.responded_late,
+        reported_late: line.reported_late,
         overdue: line.overdue,
         releases: line.releases,
+        released_unanswered: line.released_unanswered,
         releases_completed: line.releases_completed,
         released_late: line.released_late,
         release_overdue: line.release_overdue,
@@ -181,7 +184,7 @@ fn in_order(rows: &mut [EvaluationRow], by: &[Dimension]) {
     rows.sort_by_cached_key(|row| by.iter().map(|d| row.value(*d).map(|v| v.code.clone())).collect::<Vec<_>>());
 }
 
-const FIGURE_HEADERS: [&str; 19] = [
+const FIGURE_HEADERS: [&str; 21] = [
     "推送任务数",
     "送达数",
     "响应数",
@@ -195,15 +198,17 @@ const FIGURE_HEADERS: [&str; 19] = [
     "首次反馈天数（中位数）",
     "首次反馈天数（90%分位）",
     "超期响应数",
+    "超期反馈数",
     "当前超期数",
     "解除任务数",
+    "期限内未响应即解除数",
     "解除完成数",
     "超期解除数",
     "解除超期未完成数",
     "解除天数（中位数）",
 ];
 
-fn cells(figures: &Figures) -> [String; 19] {
+fn cells(figures: &Figures) -> [String; 21] {
     let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
     let f = figures;
     [
@@ -220,8 +225,10 @@ fn cells(figures: &Figures) -> [String; 19] {
         number(f.feedback_days_median),
         number(f.feedback_days_p90),
         f.responded_late.to_string(),
+        f.reported_late.to_string(),
         f.overdue.to_string(),
         f.releases.to_string(),
+        f.released_unanswered.to_string(),
         f.releases_completed.to_string(),
         f.released_late.to_string(),
         f.release_overdue.to_string(),

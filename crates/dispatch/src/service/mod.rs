@@ -18,8 +18,10 @@ use credence_core::settings;
 use credence_db::Db;
 use credence_identity::Directory;
 use credence_identity::tokens::SigningKeys;
-use std::sync::Arc;
-use tokio::sync::Notify;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use tokio::sync::{Notify, Semaphore};
+use uuid::Uuid;
 
 /// What every use case needs.
 #[derive(Clone)]
@@ -42,6 +44,12 @@ pub struct Dispatch {
     pub settings: settings::Dispatch,
     /// Paging.
     pub query: settings::Query,
-    /// Wakes the workers of this process.
+    /// Wakes whoever pushes messages in this process.
     pub wake: Arc<Notify>,
+    /// Wakes the worker of jobs in this process.
+    pub jobs: Arc<Notify>,
+    /// Places for evaluations at the same time in this process.
+    pub evaluations: Arc<Semaphore>,
+    /// Agencies that have a call waiting at their inbox in this process.
+    pub waiting: Arc<Mutex<BTreeSet<Uuid>>>,
 }

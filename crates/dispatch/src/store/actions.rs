@@ -40,10 +40,11 @@ pub(crate) async fn start(
                FROM entry e CROSS JOIN unnest($7::text[], $8::int[], $9::bool[]) AS m (code, version, automatic)
           RETURNING subject_id, id, entry_id, memorandum, region, automatic)
          INSERT INTO directives (subject_id, id, action_id, entry_id, kind, memorandum, measure, measure_version, agency_id, continuing, state,
-                due_on, respond_by, feedback_by, rules, issued_at, issued_xid, issued_order, created_at)
+                due_on, respond_by, feedback_by, first_feedback_by, rules, issued_at, issued_xid, issued_order, created_at)
          SELECT a.subject_id, uuid_v7($4), a.id, a.entry_id, 'execute', a.memorandum, p.measure, p.measure_version, p.agency_id, p.continuing,
                 CASE WHEN a.automatic THEN 'issued' ELSE 'proposed' END,
-                CASE WHEN a.automatic THEN $16 END, CASE WHEN a.automatic THEN $16 END, CASE WHEN a.automatic THEN $17 END, $18,
+                CASE WHEN a.automatic THEN $16 END, CASE WHEN a.automatic THEN $16 END, CASE WHEN a.automatic THEN $17 END,
+                CASE WHEN a.automatic THEN $17 END, $18,
                 CASE WHEN a.automatic THEN $6 END, CASE WHEN a.automatic THEN pg_current_xact_id() END,
                 CASE WHEN a.automatic THEN nextval('directive_order') END, $6
            FROM action a
@@ -78,7 +79,8 @@ pub(crate) async fn start(
 /// Issues the directives of one action that waited for the credit office; returns their ids.
 pub(crate) async fn issue(tx: &mut Tx<'_>, subject: Uuid, action: Uuid, deadlines: &Deadlines, now: DateTime<Utc>) -> Result<Vec<Uuid>> {
     let issued: Vec<Made> = diesel::sql_query(
-        "UPDATE directives SET state = 'issued', due_on = $3, respond_by = $3, feedback_by = $4, rules = $5, issued_at = $6,
+        "UPDATE directives SET state = 'issued', due_on = $3, respond_by = $3, feedback_by = $4, first_feedback_by = $4, rules = $5,
+                issued_at = $6,
                 issued_xid = pg_current_xact_id(), issued_order = nextval('directive_order')
           WHERE subject_id = $1 AND action_id = $2 AND state = 'proposed' RETURNING id",
     )
@@ -114,6 +116,7 @@ fn columns(entries: &[(Uuid, Uuid)]) -> (Vec<Uuid>, Vec<Uuid>) {
 /// Holds what of these entries was not delivered yet: actions and directives wait for the authority. Returns how many directives.
 pub(crate) async fn hold(tx: &mut Tx<'_>, entries: &[(Uuid, Uuid)], now: DateTime<Utc>) -> Result<usize> {
     let (subjects, ids) = columns(entries);
+    push::keep_endpoints(tx, &subjects, &ids).await?;
     // The actions first: whoever confirms one at the same time is waited for here, and its directives are seen below.
     diesel::sql_query(
         "UPDATE joint_actions a SET state = 'held' FROM unnest($1::uuid[], $2::uuid[]) AS e (subject_id, entry_id)
@@ -156,7 +159,8 @@ pub(crate) async fn resume(tx: &mut Tx<'_>, entries: &[(Uuid, Uuid)], deadlines:
     let issued: Vec<Made> = diesel::sql_query(
         "UPDATE directives d SET state = CASE WHEN a.started_at IS NULL THEN 'proposed' ELSE 'issued' END,
                 due_on = CASE WHEN a.started_at IS NOT NULL THEN $3 END, respond_by = CASE WHEN a.started_at IS NOT NULL THEN $3 END,
-                feedback_by = CASE WHEN a.started_at IS NOT NULL THEN $4 END, rules = $5,
+                feedback_by = CASE WHEN a.started_at IS NOT NULL THEN $4 END,
+                first_feedback_by = CASE WHEN a.started_at IS NOT NULL THEN $4 END, rules = $5,
                 issued_at = CASE WHEN a.started_at IS NOT NULL THEN $6 END, issued_xid = CASE WHEN a.started_at IS NOT NULL THEN pg_current_xact_id() END,
                 issued_order = CASE WHEN a.started_at IS NOT NULL THEN nextval('directive_order') END
            FROM unnest($1::uuid[], $2::uuid[]) AS e (subject_id, entry_id), joint_actions a
@@ -173,6 +177,24 @@ pub(crate) async fn resume(tx: &mut Tx<'_>, entries: &[(Uuid, Uuid)], deadlines:
     .await
     .db()?;
     let issued: Vec<Uuid> = issued.into_iter().map(|d| d.id).collect();
+    // Nobody could answer while the ground was looked at: those who have theirs get the time of those who get theirs now, unless they had more.
+    diesel::sql_query(
+        "UPDATE directives d SET respond_by = CASE WHEN d.state = 'delivered' THEN greatest(d.respond_by, $3) ELSE d.respond_by END,
+                feedback_by = greatest(d.feedback_by, $4),
+                first_feedback_by = CASE WHEN d.first_feedback_at IS NULL THEN greatest(d.first_feedback_by, $4) ELSE d.first_feedback_by END,
+                due_on = CASE WHEN d.due_on IS NULL THEN NULL WHEN d.state = 'delivered' THEN greatest(d.due_on, $3) ELSE greatest(d.due_on, $4) END,
+                rules = $5
+           FROM unnest($1::uuid[], $2::uuid[]) AS e (subject_id, entry_id)
+          WHERE d.subject_id = e.subject_id AND d.entry_id = e.entry_id AND d.kind = 'execute' AND d.state IN ('delivered', 'accepted', 'reported')",
+    )
+    .bind::<Array<SqlUuid>, _>(&subjects)
+    .bind::<Array<SqlUuid>, _>(&ids)
+    .bind::<Date, _>(deadlines.respond_by)
+    .bind::<Date, _>(deadlines.feedback_by)
+    .bind::<Text, _>(&deadlines.rules)
+    .execute(tx.conn())
+    .await
+    .db()?;
     if !issued.is_empty() {
         push::enqueue_for(tx, &issued, now).await?;
     }
@@ -207,6 +229,7 @@ pub(crate) async fn lift(
     now: DateTime<Utc>,
 ) -> Result<Lifted> {
     let (subjects, ids) = columns(entries);
+    push::keep_endpoints(tx, &subjects, &ids).await?;
     diesel::sql_query(
         "UPDATE joint_actions a SET state = 'ended', ended_at = $3, end_cause = $4 FROM unnest($1::uuid[], $2::uuid[]) AS e (subject_id, entry_id)
           WHERE a.subject_id = e.subject_id AND a.entry_id = e.entry_id AND a.state IN ('proposed', 'started', 'held')",

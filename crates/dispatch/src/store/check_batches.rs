@@ -1,11 +1,12 @@
 //! SQL of batch checks.
 
-use chrono::{DateTime, Utc};
+use super::GROUND_STANDS;
+use chrono::{DateTime, NaiveDate, Utc};
 use credence_core::problem::Result;
 use credence_db::schema::{check_batch_rows, check_batches};
 use credence_db::{DbResult, Tx};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Binary, Date, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
@@ -125,6 +126,8 @@ pub(crate) async fn rows(conn: &mut AsyncPgConnection, batch: Uuid, after: i32, 
 /// What became of a row.
 pub(crate) struct Settled {
     pub row_no: i32,
+    /// What is kept of its subject.
+    pub sealed: Vec<u8>,
     /// Its check.
     pub check: Option<Uuid>,
     /// Code of the problem that prevented one.
@@ -134,13 +137,15 @@ pub(crate) struct Settled {
 /// Notes what became of rows of a locked batch, and how far it has come.
 pub(crate) async fn settle(tx: &mut Tx<'_>, batch: &BatchRow, settled: &[Settled], now: DateTime<Utc>) -> Result<()> {
     diesel::sql_query(
-        "UPDATE check_batch_rows r SET check_id = s.check_id, problem = s.problem
-           FROM unnest($2::integer[], $3::uuid[], $4::text[]) AS s (row_no, check_id, problem) WHERE r.batch_id = $1 AND r.row_no = s.row_no",
+        "UPDATE check_batch_rows r SET check_id = s.check_id, problem = s.problem, sealed = s.sealed
+           FROM unnest($2::integer[], $3::uuid[], $4::text[], $5::bytea[]) AS s (row_no, check_id, problem, sealed)
+          WHERE r.batch_id = $1 AND r.row_no = s.row_no",
     )
     .bind::<SqlUuid, _>(batch.id)
     .bind::<Array<Integer>, _>(settled.iter().map(|s| s.row_no).collect::<Vec<_>>())
     .bind::<Array<Nullable<SqlUuid>>, _>(settled.iter().map(|s| s.check).collect::<Vec<_>>())
     .bind::<Array<Nullable<Text>>, _>(settled.iter().map(|s| s.problem).collect::<Vec<_>>())
+    .bind::<Array<Binary>, _>(settled.iter().map(|s| s.sealed.as_slice()).collect::<Vec<_>>())
     .execute(tx.conn())
     .await
     .db()?;
@@ -163,7 +168,7 @@ pub(crate) async fn settle(tx: &mut Tx<'_>, batch: &BatchRow, settled: &[Settled
 pub(crate) struct ResultRow {
     #[diesel(sql_type = Integer)]
     pub row_no: i32,
-    #[diesel(sql_type = diesel::sql_types::Binary)]
+    #[diesel(sql_type = Binary)]
     pub sealed: Vec<u8>,
     #[diesel(sql_type = Nullable<Text>)]
     pub problem: Option<String>,
@@ -183,4 +188,26 @@ pub(crate) async fn results(conn: &mut AsyncPgConnection, batch: Uuid, after: i3
     .load(conn)
     .await
     .db()
+}
+
+#[derive(QueryableByName)]
+struct Changed {
+    #[diesel(sql_type = Integer)]
+    row_no: i32,
+}
+
+/// Rows of a batch whose answer names an entry that is not what it says any more: a ground of measures that does not stand on this day, or an entry
+/// that is listed no longer. OFFSET 0 is one look at the index for each entry named.
+pub(crate) async fn changed(conn: &mut AsyncPgConnection, batch: Uuid, today: NaiveDate) -> Result<Vec<i32>> {
+    let stands = GROUND_STANDS.replace("$today", "$2");
+    let query = format!(
+        "SELECT DISTINCT c.row_no FROM checks c
+          CROSS JOIN LATERAL jsonb_array_elements(c.result -> 'lists') AS l (said)
+           LEFT JOIN LATERAL (SELECT * FROM list_entries WHERE id = (l.said ->> 'entry_id')::uuid OFFSET 0) e ON true
+          WHERE c.batch_id = $1 AND c.row_no IS NOT NULL
+            AND (CASE WHEN jsonb_array_length(l.said -> 'measures') > 0 THEN {stands}
+                      ELSE e.state = 'listed' AND (e.expires_on IS NULL OR e.expires_on >= $2) END) IS NOT TRUE"
+    );
+    let rows: Vec<Changed> = diesel::sql_query(query).bind::<SqlUuid, _>(batch).bind::<Date, _>(today).load(conn).await.db()?;
+    Ok(rows.into_iter().map(|row| row.row_no).collect())
 }

@@ -136,7 +136,7 @@ pub(crate) struct EntryRow {
     /// The asking agency's own directives under the entry: measure to id.
     #[diesel(sql_type = Json)]
     pub directives: Value,
-    /// Of a mirrored entry: when its source last sent a file that was loaded to its end.
+    /// Of a mirrored entry: since when its list is known to show what its source says, as the list itself tells it.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub fed_at: Option<DateTime<Utc>>,
 }
@@ -150,10 +150,11 @@ static ENTRIES: LazyLock<String> = LazyLock::new(|| {
                   WHERE d.subject_id = e.subject_id AND d.entry_id = e.id AND d.agency_id = $3 AND d.kind = 'execute'
                     AND d.state IN ('issued', 'delivered', 'accepted', 'declined', 'reported')) AS directives,
                 CASE WHEN e.keeping = 'mirror' THEN
-                    (SELECT f.finished_at FROM submission_batches b JOIN batch_files f ON f.batch_id = b.id AND f.state = 'completed'
-                      WHERE b.state = 'open'
-                        AND b.item = (SELECT g.item FROM record_versions g WHERE g.subject_id = e.subject_id AND g.id = e.ground_version_id)
-                      ORDER BY b.id DESC, f.finished_at DESC LIMIT 1)
+                    (SELECT CASE WHEN EXISTS (SELECT 1 FROM submission_batches w WHERE w.item = g.item AND w.whole)
+                            THEN (SELECT max(w.absences_at) FROM submission_batches w WHERE w.item = g.item AND w.whole AND w.state = 'open')
+                            ELSE (SELECT f.finished_at FROM submission_batches b JOIN batch_files f ON f.batch_id = b.id AND f.state = 'completed'
+                                   WHERE b.state = 'open' AND b.item = g.item ORDER BY b.id DESC, f.finished_at DESC LIMIT 1) END
+                       FROM record_versions g WHERE g.subject_id = e.subject_id AND g.id = e.ground_version_id)
                 END AS fed_at
            FROM list_entries e
            LEFT JOIN joint_actions a ON a.subject_id = e.subject_id AND a.entry_id = e.id AND a.state = 'started'

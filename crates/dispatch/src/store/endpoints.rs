@@ -1,5 +1,6 @@
 //! SQL of endpoints, their keys, and what people see and do about their messages.
 
+use super::push::HELD_BACK;
 use chrono::{DateTime, Utc};
 use credence_core::problem::{Problem, Result};
 use credence_db::schema::{push_attempts, push_messages, webhook_endpoints, webhook_secrets};
@@ -152,8 +153,8 @@ pub(crate) async fn close(tx: &mut Tx<'_>, id: Uuid, now: DateTime<Utc>) -> Resu
 pub(crate) async fn take_over(tx: &mut Tx<'_>, endpoint: Uuid, agency: Uuid, now: DateTime<Utc>) -> Result<usize> {
     // A message cancelled by the closing bears its very instant.
     let left = diesel::sql_query(
-        "INSERT INTO push_messages (subject_id, endpoint_id, id, topic, directive_id, issued_order, state, attempts, next_at, created_at)
-         SELECT m.subject_id, $1, m.id, m.topic, m.directive_id, m.issued_order, 'waiting', 0, $3, m.created_at
+        "INSERT INTO push_messages (subject_id, endpoint_id, id, topic, directive_id, lifts, issued_order, state, attempts, next_at, created_at)
+         SELECT m.subject_id, $1, m.id, m.topic, m.directive_id, m.lifts, m.issued_order, 'waiting', 0, $3, m.created_at
            FROM (SELECT w.id, w.closed_at FROM webhook_endpoints w WHERE w.agency_id = $2 AND w.state = 'closed' ORDER BY w.closed_at DESC LIMIT 1) last
            JOIN push_messages m ON m.endpoint_id = last.id AND m.state = 'cancelled' AND m.settled_at = last.closed_at",
     )
@@ -164,8 +165,8 @@ pub(crate) async fn take_over(tx: &mut Tx<'_>, endpoint: Uuid, agency: Uuid, now
     .await
     .db()?;
     let issued = diesel::sql_query(
-        "INSERT INTO push_messages (subject_id, endpoint_id, id, topic, directive_id, issued_order, state, attempts, next_at, created_at)
-         SELECT d.subject_id, $1, d.id, 'directive.' || d.kind, d.id, d.issued_order, 'waiting', 0, $3, d.issued_at
+        "INSERT INTO push_messages (subject_id, endpoint_id, id, topic, directive_id, lifts, issued_order, state, attempts, next_at, created_at)
+         SELECT d.subject_id, $1, d.id, 'directive.' || d.kind, d.id, d.releases, d.issued_order, 'waiting', 0, $3, d.issued_at
            FROM directives d WHERE d.agency_id = $2 AND d.issued_xid IS NOT NULL AND d.state = 'issued'
          ON CONFLICT (subject_id, endpoint_id, id) DO NOTHING",
     )
@@ -178,16 +179,12 @@ pub(crate) async fn take_over(tx: &mut Tx<'_>, endpoint: Uuid, agency: Uuid, now
     Ok(left + issued)
 }
 
-/// Makes what waits at an endpoint due at once: it is said to answer again.
+/// Makes what waits at an endpoint due at once: it is said to answer again. What is held back by a message that was set aside goes on waiting for that.
 pub(crate) async fn make_due(tx: &mut Tx<'_>, endpoint: Uuid, now: DateTime<Utc>) -> Result<()> {
-    diesel::update(push_messages::table)
-        .filter(push_messages::endpoint_id.eq(endpoint))
-        .filter(push_messages::state.eq("waiting"))
-        .filter(push_messages::next_at.gt(now))
-        .set(push_messages::next_at.eq(now))
-        .execute(tx.conn())
-        .await
-        .db()?;
+    let query = format!(
+        "UPDATE push_messages SET next_at = $2 WHERE endpoint_id = $1 AND state = 'waiting' AND next_at > $2 AND next_at < {HELD_BACK}"
+    );
+    diesel::sql_query(query).bind::<SqlUuid, _>(endpoint).bind::<Timestamptz, _>(now).execute(tx.conn()).await.db()?;
     Ok(())
 }
 
@@ -203,7 +200,8 @@ pub(crate) async fn message_state(tx: &mut Tx<'_>, endpoint: Uuid, message: Uuid
         .db()
 }
 
-/// Lets what was set aside wait again, with all its attempts before it: one message, or all. Returns how many.
+/// Lets what was set aside wait again, with all its attempts before it: one message, or all. What it holds back is woken when it has been delivered.
+/// Returns how many.
 pub(crate) async fn replay(tx: &mut Tx<'_>, endpoint: Uuid, message: Option<Uuid>, now: DateTime<Utc>) -> Result<usize> {
     let again = (
         push_messages::state.eq("waiting"),

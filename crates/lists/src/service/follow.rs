@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 /// Its name among the readers of the feed.
-const READER: &str = "lists";
+pub const READER: &str = "lists";
 /// So many entries that move together are recorded one by one.
 const MOVES_EACH: usize = 50;
 /// Entries of the feed read at once.

@@ -2,6 +2,7 @@
 //! where something rests on it, lets that follow, all in one transaction.
 
 use super::{Lists, Ready, adverse_items};
+use crate::model::NUMBER_IN_TEXT;
 use crate::model::{
     ALREADY_DECIDED, BAD_DAY, BAD_EXIT, BAD_TEXT, BEFORE_NOTICE, ENTRY_ENDED, ENTRY_EXISTS, ENTRY_NOT_FOUND, ENTRY_WRONG_STATE, EntryState,
     GROUND_IS_SOUND, GROUND_MISSING, GROUND_NOT_IN_EFFECT, LIST_IS_MIRRORED, LIST_UNKNOWN, MEASURE_UNKNOWN, MEASURES_MISSING,
@@ -16,6 +17,7 @@ use credence_catalog::lists::{ListDefinition, ListKind, NativeList};
 use credence_catalog::model::Role;
 use credence_core::Actor;
 use credence_core::clock::china_date;
+use credence_core::identifiers::person as person_number;
 use credence_core::problem::{Problem, Result};
 use credence_db::Tx;
 use credence_dispatch::model::actions::{Deadlines, Listed, Plan, working_days};
@@ -33,6 +35,9 @@ impl Lists {
         let sound = !trimmed.is_empty()
             && trimmed.chars().count() <= self.settings.text_chars_max
             && !trimmed.chars().any(|c| c.is_control() && c != '\n');
+        if !person_number::find_in_text(trimmed).is_empty() {
+            return Err(Problem::new(&NUMBER_IN_TEXT).with("field", field));
+        }
         if sound { Ok(trimmed) } else { Err(Problem::new(&BAD_TEXT).with("field", field).with("max", self.settings.text_chars_max)) }
     }
 
@@ -337,6 +342,7 @@ impl Lists {
             .write(async |tx| {
                 let entry = self.own(tx, actor, id).await?;
                 step_from(&entry, Step::Exit)?;
+                not_over(&entry, &ready)?;
                 self.end(tx, &ready, actor, &[entry], (&exit.cause, reason)).await
             })
             .await?;
@@ -356,6 +362,7 @@ impl Lists {
                 if matches!(state, EntryState::Exited | EntryState::Dropped) {
                     return Err(Problem::new(&ENTRY_ENDED));
                 }
+                not_over(&entry, &ready)?;
                 if entry.ground_state != "questioned" {
                     return Err(Problem::new(&GROUND_IS_SOUND));
                 }
@@ -499,6 +506,12 @@ fn wrong_state(entry: &Entry) -> Problem {
         "exited" | "dropped" => Problem::new(&ENTRY_ENDED).with("state", entry.state.clone()),
         state => Problem::new(&ENTRY_WRONG_STATE).with("state", state),
     }
+}
+
+/// An entry whose last day is over has ended, though it may not have been written down yet.
+fn not_over(entry: &Entry, ready: &Ready) -> Result<()> {
+    let over = entry.state == "listed" && entry.expires_on.is_some_and(|last| last < ready.today);
+    if over { Err(Problem::new(&ENTRY_ENDED)) } else { Ok(()) }
 }
 
 /// The state a step leads to, or what stands against it.

@@ -330,7 +330,9 @@ pub(crate) async fn object(tx: &mut Tx<'_>, entry: &Entry, text: &str, received_
 /// The objection is answered; one that is upheld ends the entry.
 pub(crate) async fn answer(tx: &mut Tx<'_>, entry: &Entry, answer: &str, upheld: bool, by: Uuid, now: DateTime<Utc>) -> Result<()> {
     let changed = diesel::sql_query(
-        "UPDATE list_entries SET state = CASE WHEN $4 THEN 'dropped' ELSE state END, objection_answer = $3, objection_upheld = $4,
+        "UPDATE list_entries SET state = CASE WHEN $4 THEN 'dropped' ELSE state END,
+                ground_state = CASE WHEN $4 THEN 'sound' ELSE ground_state END, ground_review_by = CASE WHEN $4 THEN NULL ELSE ground_review_by END,
+                objection_answer = $3, objection_upheld = $4,
                 objection_answered_by = $5, objection_answered_at = $6
           WHERE subject_id = $1 AND id = $2 AND state = 'objection_review' AND objection_answered_at IS NULL",
     )
@@ -498,7 +500,7 @@ pub(crate) async fn blocks(tx: &mut Tx<'_>, family: &[Uuid], adverse: &[String],
     Ok(blocks.into_iter().map(|b| b.what).collect())
 }
 
-/// Lets one transaction at a time list, question or end entries, or follow records: what one decides by looking at entries and records, another
+/// Lets one transaction at a time put entries on lists, follow records or end what is over: what one decides by looking at entries and records, another
 /// would otherwise change in between (a commendation and a listing published at once, a withdrawal beside a load). Taken first of all.
 pub(crate) async fn take_turn(tx: &mut Tx<'_>) -> Result<()> {
     diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended('lists', 0))").execute(tx.conn()).await.db()?;

@@ -165,7 +165,7 @@ pub(crate) async fn leave(
           RETURNING e.subject_id, e.id, e.region, e.exit_cause AS cause, e.exit_reason),
          step AS (
              INSERT INTO list_entry_steps (subject_id, entry_id, id, step, from_state, to_state, at, actor_label, detail)
-             SELECT subject_id, id, gen_random_uuid(), 'exit', 'listed', 'exited', $4, 'mirror', jsonb_build_object('cause', cause, 'reason', exit_reason) FROM gone)
+             SELECT subject_id, id, uuid_v7($6), 'exit', 'listed', 'exited', $4, 'mirror', jsonb_build_object('cause', cause, 'reason', exit_reason) FROM gone)
          SELECT subject_id, id, region, cause FROM gone",
         wanted(mirror)
     ))
@@ -174,6 +174,7 @@ pub(crate) async fn leave(
     .bind::<Date, _>(today)
     .bind::<Timestamptz, _>(now)
     .bind::<Text, _>(mirror.list)
+    .bind::<BigInt, _>(now.timestamp_millis())
     .load(tx.conn())
     .await
     .db()
@@ -192,9 +193,11 @@ pub(crate) async fn restate(
          changed AS (
              UPDATE list_entries e SET ground_version_id = w.id, expires_on = w.valid_to, listed_on = coalesce(w.decided_on, w.valid_from, e.listed_on),
                     facts = coalesce(w.data ->> $6, ''), ground_document = w.data ->> $7, agency_id = w.agency_id
-               FROM wanted w
-              WHERE e.subject_id = w.subject_id AND e.ground_record_id = w.record_id AND e.list = $5 AND e.keeping = 'mirror' AND e.state = 'listed'
-                AND e.ground_version_id <> w.id
+               FROM (SELECT w.*, o.id AS entry_id FROM wanted w CROSS JOIN LATERAL (
+                         SELECT o.id FROM list_entries o
+                          WHERE o.subject_id = w.subject_id AND o.list = $5 AND o.ground_record_id = w.record_id AND o.keeping = 'mirror'
+                            AND o.state = 'listed' AND o.ground_version_id <> w.id OFFSET 0) o) w
+              WHERE e.subject_id = w.subject_id AND e.id = w.entry_id
           RETURNING e.subject_id, e.id, w.id AS version)
          INSERT INTO list_entry_steps (subject_id, entry_id, id, step, from_state, to_state, at, actor_label, detail)
          SELECT subject_id, id, uuid_v7($8), 'mirror', 'listed', 'listed', $4, 'mirror', jsonb_build_object('version_id', version) FROM changed
@@ -234,12 +237,12 @@ pub(crate) async fn enter(
                                    ORDER BY p.valid_to DESC NULLS FIRST, p.id DESC LIMIT 1) p ON true
                LEFT JOIN regions r ON r.code = p.area_code
               WHERE NOT EXISTS (SELECT 1 FROM list_entries e WHERE e.subject_id = w.subject_id AND e.list = $5 AND e.ground_record_id = w.record_id
-                                   AND e.keeping = 'mirror' AND e.state = 'listed')
+                                   AND e.keeping = 'mirror' AND e.state = 'listed' OFFSET 0)
              ON CONFLICT DO NOTHING
           RETURNING subject_id, id, region),
          step AS (
              INSERT INTO list_entry_steps (subject_id, entry_id, id, step, to_state, at, actor_label)
-             SELECT subject_id, id, gen_random_uuid(), 'mirror', 'listed', $4, 'mirror' FROM made)
+             SELECT subject_id, id, uuid_v7($8), 'mirror', 'listed', $4, 'mirror' FROM made)
          SELECT subject_id, id, region, '' AS cause FROM made",
         wanted(mirror)
     ))
@@ -290,13 +293,14 @@ pub(crate) async fn question(
           RETURNING e.subject_id, e.id, e.region, e.state),
          step AS (
              INSERT INTO list_entry_steps (subject_id, entry_id, id, step, from_state, to_state, at, actor_label)
-             SELECT subject_id, id, gen_random_uuid(), 'question', state, state, $2, 'records' FROM questioned)
+             SELECT subject_id, id, uuid_v7($5), 'question', state, state, $2, 'records' FROM questioned)
          SELECT subject_id, id, region, state AS cause FROM questioned",
     )
     .bind::<Array<SqlUuid>, _>(subjects)
     .bind::<Timestamptz, _>(now)
     .bind::<Array<Text>, _>(lists)
     .bind::<Array<Date>, _>(days)
+    .bind::<BigInt, _>(now.timestamp_millis())
     .load(tx.conn())
     .await
     .db()

@@ -25,10 +25,11 @@ pub fn working_days_back(calendar: &Calendar, today: NaiveDate, n: u32) -> Optio
     Some(day)
 }
 
-/// The day a cycle of so many months after another; a day that its month does not have becomes the month's last. `None` when the calendar of dates
-/// ends.
-pub fn next_cycle(from: NaiveDate, months: i64) -> Option<NaiveDate> {
-    from.checked_add_months(Months::new(u32::try_from(months).ok()?))
+/// The working day a cycle of so many months after a day, or the next one after it; a day that its month does not have becomes the month's last.
+/// `None` when the calendar of dates ends.
+pub fn next_cycle(calendar: &Calendar, from: NaiveDate, months: i64) -> Option<NaiveDate> {
+    let day = from.checked_add_months(Months::new(u32::try_from(months).ok()?))?;
+    day.iter_days().take(366).find(|day| calendar.is_working_day(*day))
 }
 
 /// How many are overdue, and the longest by how much.
@@ -170,10 +171,11 @@ mod tests {
 
     #[test]
     fn a_cycle_ends_on_the_last_day_of_a_shorter_month() {
-        assert_eq!(next_cycle(day("2026-01-31"), 1), Some(day("2026-02-28")));
-        assert_eq!(next_cycle(day("2028-01-31"), 1), Some(day("2028-02-29")));
-        assert_eq!(next_cycle(day("2026-11-15"), 3), Some(day("2027-02-15")));
-        assert_eq!(next_cycle(day("2026-11-15"), -1), None);
+        let calendar = calendar();
+        assert_eq!(next_cycle(&calendar, day("2026-01-31"), 1), Some(day("2026-03-02")));
+        assert_eq!(next_cycle(&calendar, day("2028-01-31"), 1), Some(day("2028-02-29")));
+        assert_eq!(next_cycle(&calendar, day("2026-11-15"), 3), Some(day("2027-02-15")));
+        assert_eq!(next_cycle(&calendar, day("2026-11-15"), -1), None);
     }
 
     #[test]

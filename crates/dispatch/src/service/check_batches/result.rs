@@ -1,21 +1,23 @@
-//! The file of results: made from the kept answers whenever it is asked for, in the columns a reviewer reads.
+//! The file of results: made from the kept answers whenever it is asked for, in the columns a reviewer reads. What rests on an entry that has changed
+//! since says so; the answer itself stays as it was given.
 
 use super::{completed, open};
 use crate::model::checks::{CHECK_SUBJECT_INCOMPLETE, CheckAnswer, CheckedKind};
 use crate::service::Dispatch;
 use crate::store::check_batches as store;
+use chrono::{DateTime, Duration, Utc};
 use credence_audit::access::{Statement, logged};
 use credence_core::actor::Actor;
 use credence_core::problem::{Problem, Result};
 use credence_subjects::model::BAD_USCC;
 use rust_xlsxwriter::{Format, Workbook, XlsxError};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use uuid::Uuid;
 
 /// Rows read from the database at a time.
 const PAGE: i64 = 1000;
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 15] = [
     "序号",
     "参考号",
     "查询对象",
@@ -29,9 +31,12 @@ const COLUMNS: [&str; 13] = [
     "需反馈",
     "反馈期限",
     "说明",
+    "核查时间",
+    // A column, not lines above the header: it stays with a row that is sorted, filtered or copied out, and the first line is the header.
+    "免责说明",
 ];
 
-type Line = [String; 13];
+type Line = [String; 15];
 
 /// The result as CSV, with a byte order mark so that spreadsheet programs read the Chinese right.
 ///
@@ -81,6 +86,8 @@ async fn lines(dispatch: &Dispatch, actor: &Actor, id: Uuid) -> Result<Vec<Line>
     let statement = Statement { action: "check_batch.result", ..Statement::default() };
     logged(&dispatch.db, actor, statement, dispatch.clock.now(), async || {
         let batch = completed(dispatch, actor, id).await?;
+        let changed = store::changed(&mut *dispatch.db.read().await?, batch.id, dispatch.clock.today()).await?;
+        let changed: HashSet<i32> = changed.into_iter().collect();
         let mut lines: Vec<Line> = Vec::new();
         let mut after = 0;
         loop {
@@ -94,7 +101,7 @@ async fn lines(dispatch: &Dispatch, actor: &Actor, id: Uuid) -> Result<Vec<Line>
                 let named = asked.name.filter(|_| asked.kind == CheckedKind::Organisation);
                 let stated = Stated { row_no: row.row_no, reference: asked.reference, name: named, uscc: asked.uscc };
                 lines.push(match &answer {
-                    Some(answer) => answered(stated, answer),
+                    Some(answer) => answered(stated, answer, changed.contains(&row.row_no)),
                     None => unanswered(stated, row.problem.as_deref().unwrap_or_default()),
                 });
             }
@@ -111,7 +118,13 @@ struct Stated {
     uscc: Option<String>,
 }
 
-fn answered(stated: Stated, answer: &CheckAnswer) -> Line {
+/// An instant as clocks in China show it (UTC+8), in the form that spreadsheet programs read.
+fn china_time(at: DateTime<Utc>) -> String {
+    (at + Duration::hours(8)).format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// The line of a row; `changed` when what its answer names is not so any more.
+fn answered(stated: Stated, answer: &CheckAnswer, changed: bool) -> Line {
     let person = answer.subject.kind == CheckedKind::NaturalPerson;
     let name = answer.subject.name.clone().or(stated.name).or_else(|| person.then(|| "自然人".to_owned())).unwrap_or_default();
     let measures = || answer.lists.iter().flat_map(|entry| &entry.measures);
@@ -135,7 +148,9 @@ fn answered(stated: Stated, answer: &CheckAnswer) -> Line {
         until.collect::<Vec<_>>().join("；"),
         if answer.feedback_required { "是" } else { "否" }.to_owned(),
         answer.feedback_by.map(|day| day.to_string()).unwrap_or_default(),
-        remarks(answer),
+        remarks(answer, changed),
+        china_time(answer.at),
+        answer.disclaimer_zh.clone(),
     ]
 }
 
@@ -145,7 +160,8 @@ fn each_once<'t>(texts: impl Iterator<Item = &'t str>) -> String {
     texts.filter(|text| seen.insert(*text)).collect::<Vec<_>>().join("；")
 }
 
-fn remarks(answer: &CheckAnswer) -> String {
+fn remarks(answer: &CheckAnswer, changed: bool) -> String {
+    let changed = changed.then(|| "名单状态已变更，请重新核查".to_owned());
     let under_review = answer
         .lists
         .iter()
@@ -157,7 +173,7 @@ fn remarks(answer: &CheckAnswer) -> String {
         .filter(|entry| entry.stale == Some(true))
         .map(|entry| format!("{}的来源数据未按时更新，请向来源单位核实", entry.name));
     let mismatch = answer.subject.name_mismatch.then(|| "所填名称与平台登记的名称不符，请核对".to_owned());
-    mismatch.into_iter().chain(under_review).chain(stale).collect::<Vec<_>>().join("；")
+    changed.into_iter().chain(mismatch).chain(under_review).chain(stale).collect::<Vec<_>>().join("；")
 }
 
 fn unanswered(stated: Stated, problem: &str) -> Line {
@@ -203,7 +219,7 @@ mod tests {
             "check_id": Uuid::nil(), "at": "2026-04-01T00:00:00Z", "agency": "a", "agency_name": "某局", "matter": "招标投标", "case_no": "1",
             "purpose": "x",
             "subject": { "id": Uuid::nil(), "kind": "organisation", "name": "登记名称", "uscc": "91", "name_mismatch": true },
-            "result": "black", "feedback_required": true, "feedback_by": "2026-05-06", "disclaimer_zh": "", "disclaimer_en": "",
+            "result": "black", "feedback_required": true, "feedback_by": "2026-05-06", "disclaimer_zh": "仅供参考", "disclaimer_en": "",
             "lists": [
                 { "list": "b", "name": "严重失信主体名单", "kind": "serious_dishonesty", "colour": "black", "entry_id": Uuid::nil(), "authority": "x",
                   "legal_basis": "乙法第二条", "facts": null, "ground_document": null, "listed_on": "2026-01-01", "expires_on": "2027-01-01",
@@ -218,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_row_says_each_thing_once() {
-        let line = answered(stated(), &answer());
+        let line = answered(stated(), &answer(), false);
         assert_eq!(&line[..4], ["3", "A-3", "登记名称", "91"]);
         assert_eq!((line[5].as_str(), line[6].as_str(), line[7].as_str()), ("黑名单", "严重失信主体名单；失信被执行人", "限制投标"));
         assert_eq!(line[8], "乙法第二条；甲法第一条");
@@ -227,6 +243,14 @@ mod tests {
         for remark in ["名称不符", "正在复核", "未按时更新"] {
             assert!(line[12].contains(remark), "{}", line[12]);
         }
+        assert_eq!((line[13].as_str(), line[14].as_str()), ("2026-04-01 08:00:00", "仅供参考"));
+    }
+
+    #[test]
+    fn a_row_says_when_what_it_names_is_not_so_any_more() {
+        let remark = |changed: bool| answered(stated(), &answer(), changed)[12].clone();
+        assert!(remark(true).starts_with("名单状态已变更，请重新核查；"), "{}", remark(true));
+        assert_eq!(remark(true).replace("名单状态已变更，请重新核查；", ""), remark(false));
     }
 
     #[test]
@@ -234,12 +258,13 @@ mod tests {
         let line = unanswered(stated(), "bad_uscc");
         assert_eq!((line[0].as_str(), line[5].as_str()), ("3", "未核查"));
         assert!(line[12].contains("统一社会信用代码不正确"), "{}", line[12]);
+        assert_eq!((line[13].as_str(), line[14].as_str()), ("", ""), "nothing was answered, at no time");
         assert!(unanswered(stated(), "malformed_request")[12].contains("证件"));
     }
 
     #[test]
     fn a_workbook_can_be_written_and_no_cell_is_a_formula() {
-        assert!(write_xlsx(&[answered(stated(), &answer())]).unwrap().starts_with(b"PK"));
+        assert!(write_xlsx(&[answered(stated(), &answer(), false)]).unwrap().starts_with(b"PK"));
         assert_eq!((harmless("=1+1"), harmless("某公司")), ("'=1+1".to_owned(), "某公司".to_owned()));
     }
 }

@@ -7,7 +7,7 @@ use crate::model::directives::{
     DirectiveActed, DirectiveKind, DirectiveState, ENTRY_EXPIRED, NewFeedback, after, next_cycle, plain_text,
 };
 use crate::store::directives::{self, DirectiveRow, FeedbackRow};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use credence_audit::{Change, record};
 use credence_core::Actor;
 use credence_core::clock::china_date;
@@ -129,7 +129,9 @@ impl Dispatch {
                     return Ok(done);
                 }
                 let mut row = locked(tx, actor, id, today).await?;
-                row.state = step(&row, Act::Decline)?.code().to_owned();
+                let next = step(&row, Act::Decline)?;
+                entry_goes_on(&row, today)?;
+                row.state = next.code().to_owned();
                 row.responded_at = Some(now);
                 row.response_reason = Some(reason.clone());
                 row.due_on = None;
@@ -164,7 +166,7 @@ impl Dispatch {
                 row.due_on = None;
                 if row.continuing {
                     let cycle = configuration.rulebook.number("joint.feedback_cycle_months", today);
-                    let cycle = cycle.and_then(|(months, rule)| Some((next_cycle(today, months)?, rule)));
+                    let cycle = cycle.and_then(|(months, rule)| Some((next_cycle(&configuration.rulebook.calendar, today, months)?, rule)));
                     let (due, rule) = cycle.ok_or_else(|| Problem::internal(format!("no joint.feedback_cycle_months on {today}")))?;
                     row.feedback_by = Some(due);
                     row.due_on = Some(due);
@@ -225,7 +227,9 @@ impl Dispatch {
                 return Err(Problem::new(&CHECK_UNKNOWN).with("check_id", check.to_string()));
             }
         }
-        let content_hash = sha256(&serde_json::to_vec(&said).map_err(Problem::internal)?).to_vec();
+        // Of a measure that goes on, the same may be true again in the next month; within one it is a repetition.
+        let cycle = row.continuing.then(|| (china_date(now).year(), china_date(now).month()));
+        let content_hash = sha256(&serde_json::to_vec(&(&said, cycle)).map_err(Problem::internal)?).to_vec();
         let feedback = FeedbackRow {
             subject_id: row.subject_id,
             id: Uuid::now_v7(),

@@ -3,7 +3,7 @@
 
 use super::super::Dispatch;
 use super::{PURPOSE, message};
-use crate::model::directives::{DirectiveMessage, DirectiveState, InboxPage, InboxPosition, MessageReminder, Turn};
+use crate::model::directives::{DirectiveMessage, DirectiveState, INBOX_BUSY, InboxPage, InboxPosition, MessageReminder, Turn};
 use crate::store::directives::{self, DirectiveRow, Slot};
 use chrono::{DateTime, Utc};
 use credence_audit::access::{Statement, logged};
@@ -13,16 +13,37 @@ use credence_core::clock::china_date;
 use credence_core::paging;
 use credence_core::problem::{Problem, Result};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-/// How often a waiting call looks.
-const POLL: Duration = Duration::from_millis(200);
+/// Pauses between the looks of a waiting call: the first, and what they grow to when nothing comes.
+const POLL_FIRST: Duration = Duration::from_millis(200);
+const POLL_LAST: Duration = Duration::from_secs(1);
 /// Looks and pauses between them when what comes next is being changed by somebody at that moment.
 const BUSY_LOOKS: u32 = 10;
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
+
+/// An agency's place among those that wait. It is free again when the call ends, also when its caller goes away in the middle.
+struct Place<'a> {
+    waiting: &'a Mutex<BTreeSet<Uuid>>,
+    agency: Uuid,
+}
+
+impl<'a> Place<'a> {
+    fn take(waiting: &'a Mutex<BTreeSet<Uuid>>, agency: Uuid) -> Result<Self> {
+        let free = waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(agency);
+        if free { Ok(Self { waiting, agency }) } else { Err(Problem::new(&INBOX_BUSY)) }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.agency);
+    }
+}
 
 /// What one look at an inbox found.
 struct Look {
@@ -37,15 +58,18 @@ struct Look {
 }
 
 impl Dispatch {
-    /// The next messages of the actor's agency. With nothing there the call waits, at most `wait`, looking now and then.
+    /// The next messages of the actor's agency. With nothing there the call waits, at most `wait`, looking now and then. What is there is given to
+    /// every call; to wait for more, one call of an agency is enough.
     ///
     /// # Errors
-    /// When the actor acts for no agency, or the database cannot be read.
+    /// When the actor acts for no agency, when the call would have to wait and another of the agency does, or the database cannot be read.
     pub async fn inbox(&self, actor: &Actor, after: InboxPosition, wait: Duration, limit: i64) -> Result<InboxPage> {
         let agency = actor.agency()?.0;
         let begun = Instant::now();
         let mut position = after;
         let mut patience = BUSY_LOOKS;
+        let mut pause = POLL_FIRST;
+        let mut place = None;
         loop {
             let now = self.clock.now();
             let look = self.look(actor, agency, position, limit, now).await?;
@@ -66,7 +90,11 @@ impl Dispatch {
             if left.is_zero() {
                 return Ok(page(Vec::new(), position, begun));
             }
-            sleep(POLL.min(left)).await;
+            if place.is_none() {
+                place = Some(Place::take(&self.waiting, agency)?);
+            }
+            sleep(pause.min(left)).await;
+            pause = (pause * 2).min(POLL_LAST);
         }
     }
 

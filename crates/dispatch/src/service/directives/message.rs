@@ -124,6 +124,7 @@ impl<'a> Seen<'a> {
             agency_id: row.agency_id,
             agency: directory.agency(row.agency_id).map(|a| a.name.clone()),
             continuing: row.continuing,
+            suspended: suspended(row),
             state: row.state.clone(),
             due_on: row.due_on,
             respond_by: row.respond_by,
@@ -182,6 +183,11 @@ fn measure(configuration: &Configuration, row: &DirectiveRow) -> MessageMeasure 
     }
 }
 
+/// Whether an agency that has the directive may not act on it at this moment. What was lifted says so by its state.
+fn suspended(row: &DirectiveRow) -> bool {
+    row.kind == DirectiveKind::Execute.code() && row.state != DirectiveState::Released.code() && !row.stands
+}
+
 /// The message of a directive, as its agency may see it.
 ///
 /// # Errors
@@ -210,8 +216,9 @@ pub fn message(
             memorandum: MessageMemorandum { code: row.memorandum.clone(), name: memorandum_name(configuration, row) },
             measure: measure(configuration, row),
             continuing: row.continuing,
-            respond_by: row.respond_by,
-            feedback_by: row.feedback_by,
+            suspended: suspended(row),
+            respond_by: row.respond_by.filter(|_| !suspended(row)),
+            feedback_by: row.feedback_by.filter(|_| !suspended(row)),
             issued_at: row.issued_at,
         },
         subject: seen.subject(&dispatch.keys)?,
@@ -253,21 +260,20 @@ pub fn payload(
 /// As [`message`], and when the database cannot be read.
 pub async fn message_body(
     dispatch: &Dispatch,
+    directory: &Snapshot,
+    (id, topic): (Uuid, &str),
     conn: &mut AsyncPgConnection,
-    id: Uuid,
     directive: Uuid,
     subject: Uuid,
-    topic: &str,
     today: NaiveDate,
 ) -> Result<Option<Value>> {
     let Some(row) = directives::rows(conn, &[(subject, directive)], today).await?.pop() else { return Ok(None) };
     let configuration = dispatch.configuration.get();
-    let directory = dispatch.directory.get(&dispatch.db, dispatch.clock.now()).await?;
     if topic != REMINDER {
-        return payload(dispatch, &configuration, &directory, &row, today).map(Some);
+        return payload(dispatch, &configuration, directory, &row, today).map(Some);
     }
     let Some(of) = reminders::find(conn, subject, id).await? else { return Ok(None) };
     let about = MessageReminder { kind: of.kind, due_on: of.due_on };
-    let message = reminder(dispatch, &configuration, &directory, &row, (of.id, about), today)?;
+    let message = reminder(dispatch, &configuration, directory, &row, (of.id, about), today)?;
     serde_json::to_value(message).map(Some).map_err(Problem::internal)
 }

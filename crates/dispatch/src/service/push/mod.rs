@@ -3,6 +3,8 @@
 //! A message is taken under a lease. In one transaction its directive is locked, the ground is asked about and the directive marked as delivered;
 //! that commits before the request leaves, because from then on the agency may have it. What came of the request is written in a second one. A
 //! process that dies between them leaves the lease to run out, and the message goes out again under the same id: at least once, never lost.
+//!
+//! Messages about one subject arrive in the order in which they were put out; a release overtakes what it does not lift, and nothing that is on its way.
 
 pub mod schedule;
 pub mod send;
@@ -17,7 +19,7 @@ use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use credence_audit::{Change, record};
 use credence_core::actor::Actor;
 use credence_core::clock::china_date;
-use credence_core::problem::{Problem, Result};
+use credence_core::problem::{Kind, Problem, Result};
 use credence_db::Tx;
 use schedule::Step;
 use send::{Answer, Request, Sender};
@@ -26,6 +28,7 @@ use sign::Key;
 use std::collections::HashMap;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// How long a message waits whose ground does not stand: what follows from that is about to be written.
@@ -34,6 +37,8 @@ const GROUND_SECONDS: i64 = 60;
 const BUSY_SECONDS: i64 = 1;
 /// What a lease is longer than the longest request: time to prepare and to settle.
 const LEASE_MARGIN_SECONDS: i64 = 30;
+/// How often a process looks for messages that wait for nothing any more.
+const FORGOTTEN_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// What becomes of a message that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +59,7 @@ fn verdict(topic: &str, standing: &Standing) -> Verdict {
         "proposed" | "held" | "cancelled" => Verdict::Never,
         _ if topic == "directive.release" => Verdict::Send { first },
         "released" | "completed" => Verdict::Never,
+        _ if topic == "directive.reminder" && !standing.owed => Verdict::Never,
         _ if standing.kind == "execute" && !standing.stands => Verdict::Later,
         _ => Verdict::Send { first },
     }
@@ -78,6 +84,14 @@ async fn take(dispatch: &Dispatch, lease: Uuid, limit: usize, each: usize, in_fl
     store::push::take(&mut *dispatch.db.read().await?, lease, lease_for(dispatch), dispatch.clock.now(), share).await
 }
 
+async fn wake_forgotten(dispatch: &Dispatch) -> Result<()> {
+    let woken = store::push::wake_forgotten(&mut *dispatch.db.read().await?, dispatch.clock.now()).await?;
+    if woken > 0 {
+        tracing::info!(woken, "messages waited for nothing any more");
+    }
+    Ok(())
+}
+
 /// One round: takes what is due, at most as many messages as one process pushes at the same time, sends them side by side and waits for all. Returns
 /// how many were taken; 0 says that nothing is due.
 ///
@@ -85,6 +99,7 @@ async fn take(dispatch: &Dispatch, lease: Uuid, limit: usize, each: usize, in_fl
 /// When the settings name a network that is none, or the database fails; what was sent is settled all the same.
 pub async fn deliver_due(dispatch: &Dispatch) -> Result<usize> {
     let sender = Sender::new(&dispatch.settings)?;
+    wake_forgotten(dispatch).await?;
     let lease = Uuid::now_v7();
     let parallel = parallel(dispatch);
     let taken = take(dispatch, lease, parallel, parallel, &[]).await?;
@@ -118,7 +133,14 @@ pub async fn run(dispatch: Dispatch, mut stopping: watch::Receiver<bool>, poll: 
     let parallel = parallel(&dispatch);
     let mut running = JoinSet::new();
     let mut places: HashMap<tokio::task::Id, Uuid> = HashMap::new();
+    let mut looked: Option<Instant> = None;
     while !*stopping.borrow() {
+        if looked.is_none_or(|at| at.elapsed() >= FORGOTTEN_EVERY) {
+            looked = Some(Instant::now());
+            if let Err(problem) = wake_forgotten(&dispatch).await {
+                tracing::warn!(code = problem.code(), cause = problem.internal.as_deref(), "cannot look for forgotten messages");
+            }
+        }
         while let Some(done) = running.try_join_next_with_id() {
             places.remove(&ended(done));
         }
@@ -169,7 +191,19 @@ fn ended(done: Result<(tokio::task::Id, ()), tokio::task::JoinError>) -> tokio::
 }
 
 async fn deliver(dispatch: &Dispatch, sender: &Sender, message: &Taken, lease: Uuid) -> Result<()> {
-    let Some(request) = prepare(dispatch, message, lease).await? else { return Ok(()) };
+    let at = dispatch.clock.now();
+    let request = match prepare(dispatch, message, lease).await {
+        Ok(None) => return Ok(()),
+        Ok(Some(request)) => request,
+        Err(problem) if problem.of.kind == Kind::Unavailable => return Err(problem),
+        Err(problem) => {
+            // What stands in the way may be in the message or its key and stay: it counts as an attempt, so that it is seen and comes to an end.
+            let (code, cause) = (problem.code(), problem.internal.as_deref());
+            tracing::warn!(message.id = %message.id, code, cause, "cannot prepare a message");
+            let failed = Answer { status: None, error: Some(code.to_owned()), retry_after: None, took_ms: 0 };
+            return settle(dispatch, message, lease, at, &failed).await;
+        }
+    };
     let sender = sender.clone();
     let at = dispatch.clock.now();
     let answer = tokio::task::spawn_blocking(move || sender.send(&request)).await.map_err(Problem::internal)?;
@@ -180,29 +214,41 @@ async fn deliver(dispatch: &Dispatch, sender: &Sender, message: &Taken, lease: U
 async fn prepare(dispatch: &Dispatch, message: &Taken, lease: Uuid) -> Result<Option<Request>> {
     let now = dispatch.clock.now();
     let today = china_date(now);
-    // Read before the transaction begins: it is asked for again inside, where it must not need a second connection.
-    dispatch.directory.get(&dispatch.db, now).await?;
+    // Before the transaction begins: whoever holds a connection must not wait for a second one.
+    let directory = dispatch.directory.get(&dispatch.db, now).await?;
     dispatch
         .db
         .write(async |tx| {
             // The directive first, as everybody does who changes both.
             let standing = store::push::lock_directive(tx, message, today).await?;
             if !store::push::lock(tx, message, lease).await? {
+                store::push::let_go(tx, message, lease).await?;
                 tx.mark_recorded();
                 return Ok(None);
             }
             let Some(standing) = standing else { return put_off(tx, message, lease, now + Duration::seconds(BUSY_SECONDS)).await };
             let first = match verdict(&message.topic, &standing) {
                 Verdict::Never => return drop_message(tx, message, lease, now).await,
-                Verdict::Later => return put_off(tx, message, lease, now + Duration::seconds(GROUND_SECONDS)).await,
+                Verdict::Later => {
+                    let until = now + Duration::seconds(GROUND_SECONDS);
+                    store::push::wait_behind(tx, message, Some(until)).await?;
+                    return put_off(tx, message, lease, until).await;
+                }
                 Verdict::Send { first } => first,
             };
             let Some(url) = store::push::active_url(tx, message.endpoint_id).await? else {
                 return put_off(tx, message, lease, now).await;
             };
-            let data =
-                directives::message_body(dispatch, tx.conn(), message.id, message.directive_id, message.subject_id, &message.topic, today)
-                    .await?;
+            let data = directives::message_body(
+                dispatch,
+                &directory,
+                (message.id, &message.topic),
+                tx.conn(),
+                message.directive_id,
+                message.subject_id,
+                today,
+            )
+            .await?;
             let Some(data) = data else { return drop_message(tx, message, lease, now).await };
             let request = request(dispatch, tx, message, url, &data, now).await?;
             if first {
@@ -228,7 +274,9 @@ async fn put_off(tx: &mut Tx<'_>, message: &Taken, lease: Uuid, until: DateTime<
 
 async fn drop_message(tx: &mut Tx<'_>, message: &Taken, lease: Uuid, now: DateTime<Utc>) -> Result<Option<Request>> {
     let settled = Settled { state: MessageState::Cancelled.code(), attempts: message.attempts, next_at: now, settled_at: Some(now) };
-    store::push::settle(tx, message, lease, settled).await?;
+    if store::push::settle(tx, message, lease, settled).await? {
+        store::push::wake_next(tx, &[message.place()], now).await?;
+    }
     let detail = json!({ "endpoint_id": message.endpoint_id, "topic": message.topic });
     record(tx, &actor(), Change::new("push.cancelled", "push_message", message.id).about(message.subject_id).with(detail), now).await?;
     Ok(None)
@@ -280,6 +328,13 @@ async fn settle(dispatch: &Dispatch, message: &Taken, lease: Uuid, at: DateTime<
             store::push::record_attempt(tx, message, attempt).await?;
             // Whoever lost the lease, or whose message was cancelled meanwhile, has only made an attempt.
             let held = store::push::settle(tx, message, lease, settled).await?;
+            if held {
+                match step {
+                    Step::Delivered => store::push::wake_next(tx, &[message.place()], now).await?,
+                    Step::Dead => store::push::wait_behind(tx, message, None).await?,
+                    Step::Again(next_at) => store::push::wait_behind(tx, message, Some(next_at)).await?,
+                }
+            }
             let action = if held { action } else { "push.attempt" };
             let detail = json!({
                 "endpoint_id": message.endpoint_id,
@@ -298,7 +353,7 @@ mod tests {
     use super::*;
 
     fn standing(kind: &str, state: &str, stands: bool) -> Standing {
-        Standing { kind: kind.to_owned(), state: state.to_owned(), stands }
+        Standing { kind: kind.to_owned(), state: state.to_owned(), stands, owed: true }
     }
 
     #[test]

@@ -151,6 +151,7 @@ mod tests {
             attachments_max: 1,
             check_batch_rows_max: 1,
             check_batch_body_bytes_max: 1,
+            evaluations_max: 1,
             webhook_retry_seconds: vec![5],
             webhook_timeout_seconds: 5,
             webhook_answer_bytes_max: 16,
