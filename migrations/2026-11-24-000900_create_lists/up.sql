@@ -102,6 +102,10 @@ CREATE UNIQUE INDEX list_entries_one_mirrored ON list_entries (subject_id, list,
 CREATE FUNCTION list_entries_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     definition jsonb;
+    own_words CONSTANT text[] := ARRAY['objection', 'objection_by_subject', 'objection_received_on',
+        'objection_answer', 'objection_upheld', 'objection_answered_by', 'objection_answered_at'];
+    stated text;
+    stated_again boolean;
     settled text[] := ARRAY['subject_id', 'id', 'list', 'list_version', 'kind', 'keeping', 'agency_id', 'ground_record_id', 'ground_document', 'proposed_by', 'proposed_at'];
 BEGIN
     IF TG_OP = 'DELETE' THEN
@@ -139,8 +143,18 @@ BEGIN
             settled := settled || ARRAY['facts', 'legal_basis', 'measures', 'exit_conditions', 'responsible', 'responsible_sealed',
                 'notice_no', 'notice_served_on', 'notice_method', 'notice_proof', 'notice_rule', 'objection_until'];
         END IF;
-        IF OLD.objection_received_on IS NOT NULL THEN settled := settled || ARRAY['objection_received_on', 'objection', 'objection_by_subject']; END IF;
-        IF OLD.objection_answered_at IS NOT NULL THEN
+        -- Once, within its window and before the decision, a subject adds its own words to what the authority entered for it: what was stated and
+        -- answered before stands in front of them, they have to be answered, and nothing else changes.
+        stated := OLD.objection || coalesce(E'\n\n（此前答复：' || OLD.objection_answer || '）', '') || E'\n\n';
+        stated_again := coalesce(
+            OLD.state = 'objection_review' AND NOT OLD.objection_by_subject AND NEW.objection_by_subject AND OLD.decided_at IS NULL
+            AND starts_with(NEW.objection, stated) AND length(NEW.objection) > length(stated)
+            AND NEW.objection_received_on BETWEEN OLD.objection_received_on AND OLD.objection_until AND NEW.objection_answered_at IS NULL
+            AND to_jsonb(NEW) - own_words = to_jsonb(OLD) - own_words, false);
+        IF OLD.objection_received_on IS NOT NULL AND NOT stated_again THEN
+            settled := settled || ARRAY['objection_received_on', 'objection', 'objection_by_subject'];
+        END IF;
+        IF OLD.objection_answered_at IS NOT NULL AND NOT stated_again THEN
             settled := settled || ARRAY['objection_answer', 'objection_upheld', 'objection_answered_by', 'objection_answered_at'];
         END IF;
         IF OLD.decided_at IS NOT NULL THEN settled := settled || ARRAY['decision_no', 'decided_on', 'decided_by', 'decided_at']; END IF;
@@ -227,7 +241,7 @@ COMMENT ON COLUMN list_entries.notice_proof IS 'Reference of the proof of servic
 COMMENT ON COLUMN list_entries.notice_rule IS 'Rule and version that set the objection window';
 COMMENT ON COLUMN list_entries.objection_until IS 'Last day of the objection window';
 COMMENT ON COLUMN list_entries.objection_received_on IS 'Day the objection came';
-COMMENT ON COLUMN list_entries.objection IS 'What the subject stated 陈述申辩';
+COMMENT ON COLUMN list_entries.objection IS 'What the subject stated 陈述申辩; where it added its own to what the authority had entered for it, both, with the answer in between';
 COMMENT ON COLUMN list_entries.objection_by_subject IS 'Whether the subject entered it itself; only then does an answer shorten the window';
 COMMENT ON COLUMN list_entries.objection_answer IS 'What the authority answered';
 COMMENT ON COLUMN list_entries.objection_upheld IS 'Whether the objection was found right';

@@ -203,23 +203,23 @@ CREATE TABLE directive_reminders (
     id uuid NOT NULL,
     directive_id uuid NOT NULL,
     agency_id uuid NOT NULL,
-    kind text NOT NULL CONSTRAINT directive_reminders_kind_known CHECK (kind IN ('due_soon', 'overdue', 'escalated')),
+    kind text NOT NULL CONSTRAINT directive_reminders_kind_known CHECK (kind IN ('due_soon', 'overdue', 'escalated', 'updated')),
     due_on date NOT NULL,
     issued_xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     issued_order bigint NOT NULL DEFAULT nextval('directive_order'),
     created_at timestamptz NOT NULL,
-    PRIMARY KEY (subject_id, id),
-    CONSTRAINT directive_reminders_once UNIQUE (subject_id, directive_id, kind, due_on)
+    PRIMARY KEY (subject_id, id)
 );
+CREATE UNIQUE INDEX directive_reminders_once ON directive_reminders (subject_id, directive_id, kind, due_on) WHERE kind <> 'updated';
 CREATE INDEX directive_reminders_inbox ON directive_reminders (agency_id, issued_xid, issued_order);
 CREATE TRIGGER directive_reminders_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON directive_reminders EXECUTE FUNCTION refuse_change();
-COMMENT ON TABLE directive_reminders IS 'Reminders 催办 to agencies and escalations to the credit office';
+COMMENT ON TABLE directive_reminders IS 'Reminders 催办 to agencies and escalations to the credit office; and that what a directive says was restated';
 COMMENT ON COLUMN directive_reminders.subject_id IS 'Whom the directive is about';
 COMMENT ON COLUMN directive_reminders.id IS 'UUID version 7; also the id of its message';
 COMMENT ON COLUMN directive_reminders.directive_id IS 'The directive';
 COMMENT ON COLUMN directive_reminders.agency_id IS 'Who is reminded';
-COMMENT ON COLUMN directive_reminders.kind IS 'due_soon, overdue, or escalated to the credit office';
-COMMENT ON COLUMN directive_reminders.due_on IS 'The deadline it is about';
+COMMENT ON COLUMN directive_reminders.kind IS 'due_soon, overdue, escalated to the credit office, or updated: its entry was restated or its ground confirmed';
+COMMENT ON COLUMN directive_reminders.due_on IS 'The deadline it is about; of updated, the day on which that happened';
 COMMENT ON COLUMN directive_reminders.issued_xid IS 'Transaction that made it: the inbox is read in this order';
 COMMENT ON COLUMN directive_reminders.issued_order IS 'Number within the transaction';
 COMMENT ON COLUMN directive_reminders.created_at IS 'When';
@@ -267,8 +267,9 @@ CREATE TABLE push_messages (
     subject_id uuid NOT NULL,
     endpoint_id uuid NOT NULL REFERENCES webhook_endpoints (id),
     id uuid NOT NULL,
-    topic text NOT NULL CONSTRAINT push_messages_topic_known CHECK (topic IN ('directive.execute', 'directive.release', 'directive.reminder')),
-    directive_id uuid NOT NULL,
+    topic text NOT NULL CONSTRAINT push_messages_topic_known CHECK (
+        topic IN ('directive.execute', 'directive.release', 'directive.reminder', 'directive.update') OR directive_id IS NULL AND topic NOT LIKE 'directive.%'),
+    directive_id uuid,
     lifts uuid,
     issued_order bigint NOT NULL,
     state text NOT NULL CONSTRAINT push_messages_state_known CHECK (state IN ('waiting', 'delivered', 'dead', 'cancelled')),
@@ -279,20 +280,21 @@ CREATE TABLE push_messages (
     created_at timestamptz NOT NULL,
     settled_at timestamptz,
     PRIMARY KEY (subject_id, endpoint_id, id),
+    CONSTRAINT push_messages_directive_by_topic CHECK ((directive_id IS NULL) = (topic NOT LIKE 'directive.%')),
     CONSTRAINT push_messages_release_names_what CHECK ((topic = 'directive.release') = (lifts IS NOT NULL)),
     CONSTRAINT push_messages_settled_has_time CHECK ((state = 'waiting') = (settled_at IS NULL))
 );
 CREATE INDEX push_messages_endpoint ON push_messages (endpoint_id, state, next_at);
 CREATE INDEX push_messages_open ON push_messages (subject_id, endpoint_id, issued_order) WHERE state IN ('waiting', 'dead') OR lease_until IS NOT NULL;
-COMMENT ON TABLE push_messages IS 'Messages on their way to endpoints, with leases and a schedule of attempts; at least once, in order for each subject (a release waits only for what it lifts and for what is being sent)';
+COMMENT ON TABLE push_messages IS 'Messages on their way to endpoints, with leases and a schedule of attempts; at least once, in order for each subject (a release waits only for what it lifts and for what is being sent, a message of no directive only for what is being sent)';
 COMMENT ON COLUMN push_messages.subject_id IS 'Whom it is about; messages about one subject keep their order';
 COMMENT ON COLUMN push_messages.endpoint_id IS 'Where it goes';
-COMMENT ON COLUMN push_messages.id IS 'Id of the directive or reminder; sent as webhook-id, the same at every attempt';
-COMMENT ON COLUMN push_messages.topic IS 'directive.execute, directive.release or directive.reminder';
-COMMENT ON COLUMN push_messages.directive_id IS 'The directive concerned';
+COMMENT ON COLUMN push_messages.id IS 'Id of the directive, reminder or agency message; sent as webhook-id, the same at every attempt';
+COMMENT ON COLUMN push_messages.topic IS 'directive.execute, directive.release, directive.reminder or directive.update; the topic of an agency message';
+COMMENT ON COLUMN push_messages.directive_id IS 'The directive concerned; empty of an agency message';
 COMMENT ON COLUMN push_messages.lifts IS 'Of a release: the directive that it lifts';
 COMMENT ON COLUMN push_messages.issued_order IS 'Order among the messages about the subject';
-COMMENT ON COLUMN push_messages.state IS 'waiting, delivered, dead (set aside after the last attempt) or cancelled with its directive';
+COMMENT ON COLUMN push_messages.state IS 'waiting, delivered, dead (set aside after the last attempt) or cancelled with what it tells of';
 COMMENT ON COLUMN push_messages.attempts IS 'Attempts so far';
 COMMENT ON COLUMN push_messages.next_at IS 'Not before; of what is held back by a message that was set aside, the last day of the year 9999';
 COMMENT ON COLUMN push_messages.lease IS 'Worker that is sending it; what is cancelled meanwhile keeps it until the request has come to its end';

@@ -70,6 +70,8 @@ fn allowed(method: &str, path: &str) -> Option<&'static [Role]> {
         ("get", "/v1/directives" | "/v1/directives/{directive_id}" | "/v1/joint-action/evaluation" | "/v1/checks") => {
             &[Consumer, CreditOffice, Auditor]
         }
+        ("get", "/v1/agency-messages") => &[Provider, Approver, Consumer, CreditOffice, Auditor],
+        ("post", "/v1/agency-messages/{message_id}/acknowledge") => &[Provider, Approver, Consumer],
         ("get" | "post", "/v1/webhook-endpoints")
         | (
             "post",
@@ -123,6 +125,7 @@ fn body(path: &str, ids: &Ids) -> Value {
         "/v1/directives/{directive_id}/feedback" | "/v1/directives/{directive_id}/complete" => {
             json!({ "content": "x", "field_area": "x", "effect": "x", "status": "x" })
         }
+        "/v1/agency-messages/{message_id}/acknowledge" => json!({ "text": "x" }),
         "/v1/webhook-endpoints" => json!({ "agency": "none", "url": "http://127.0.0.1/", "scheme": "ed25519", "description": "x" }),
         "/v1/checks" => {
             json!({ "subject": { "kind": "organisation", "uscc": party(1) }, "matter": "nothing", "case_no": "x", "purpose": "x" })
@@ -157,9 +160,10 @@ fn call(caller: &Caller, method: &str, path: &str, ids: &Ids) -> Answer {
         .replace("{merge_id}", &nil)
         .replace("{row_id}", &nil)
         .replace("{list}", "serious_illegality");
-    let url = ["entry_id", "action_id", "directive_id", "endpoint_id", "check_id", "check_batch_id", "case_id", "attachment_id"]
-        .iter()
-        .fold(url, |url, name| url.replace(&format!("{{{name}}}"), &nil));
+    let url =
+        ["entry_id", "action_id", "directive_id", "endpoint_id", "check_id", "check_batch_id", "case_id", "attachment_id", "message_id"]
+            .iter()
+            .fold(url, |url, name| url.replace(&format!("{{{name}}}"), &nil));
     assert!(!url.contains('{'), "{url}");
     match (method, path) {
         ("get", "/v1/joint-action/evaluation") => caller.get("/v1/joint-action/evaluation?by=month&from=2026-01&to=2026-11"),

@@ -442,7 +442,11 @@ fn a_directive_whose_ground_is_in_doubt_is_not_accepted_until_it_stands_again() 
     let (messages, _) = take(&reform, None, 1);
     assert_eq!(text(&messages[0]["id"]), waits);
     act(&reform, &waits, "accept", &json!({})).ok();
-    assert_eq!(inbox(&housing, Some(&read), "limit=200").0, Vec::<Value>::new(), "it is not handed out a second time");
+    // It is not handed out a second time: its agency is told that the ground stands.
+    let (messages, read) = take(&housing, Some(&read), 1);
+    assert_eq!((&messages[0]["topic"], &messages[0]["directive"]["id"]), (&json!("directive.update"), &json!(has_it)));
+    assert_eq!((&messages[0]["reminder"]["kind"], &messages[0]["directive"]["suspended"]), (&json!("updated"), &json!(false)));
+    assert_eq!(inbox(&housing, Some(&read), "limit=200").0, Vec::<Value>::new());
 }
 
 #[test]

@@ -270,7 +270,8 @@ impl Case {
             if page.messages.is_empty() {
                 return Ok(handed);
             }
-            handed += page.messages.iter().filter(|m| m.subject.id == self.subject && m.reminder.is_none()).count();
+            let directives = page.messages.iter().filter_map(|m| m.directive());
+            handed += directives.filter(|m| m.subject.id == self.subject && m.reminder.is_none()).count();
             self.places.insert(by, paging::decode(&page.next)?);
         }
     }

@@ -1,6 +1,6 @@
 //! Lists: no entry without its procedure, not even around the program; mirrors follow their source; what rests on a record that changed is held.
 
-use crate::support::builders::{defaulter, party, penalty, registration};
+use crate::support::builders::{defaulter, party, penalty, registration, resident_id};
 use crate::support::{Caller, TestApp};
 use credence_core::Role;
 use serde_json::{Value, json};
@@ -274,6 +274,115 @@ fn an_objection_that_is_right_ends_the_entry_and_one_that_is_not_leaves_the_way_
     }
 }
 
+/// Somebody who answers for a company, logged in.
+fn company(app: &TestApp, n: u32, subject: &str) -> Caller {
+    let account = json!({ "username": format!("company-{n}"), "password": crate::support::PASSWORD, "person_name": "x", "document_kind": "身份证", "document_number": resident_id(n), "subject_id": subject, "capacity": "agent", "evidence": "x" });
+    app.login(Role::Clerk).post("/v1/subject-accounts", &account).ok();
+    app.log_in(&format!("company-{n}"))
+}
+
+#[test]
+fn whom_the_authority_spoke_for_speaks_for_itself_once_and_is_answered() {
+    let app = TestApp::new();
+    let amr = Authority::new(&app);
+    let mut entries = Vec::new();
+    for n in 1..=3 {
+        let (subject, record) = amr.penalised(&app, n);
+        let entry = amr.propose(n, &record);
+        act(&amr.official, &entry, "notice", notice("2026-11-23")).ok();
+        act(&amr.official, &entry, "objection", json!({ "text": "电话陈述：不服" })).ok();
+        let own = format!("/v1/me/subjects/{subject}/list-entries/{entry}/objection");
+        entries.push((company(&app, n, &subject), own, entry));
+    }
+    let own_words = json!({ "text": "本公司并非经营者" });
+    let procedure = |entry: &str, by: &Caller| by.get(&format!("/v1/list-entries/{entry}")).ok()["procedure"].clone();
+
+    // The first was answered already. What it says itself has to be answered again, and then its window needs not run out.
+    let (first, own, entry) = &entries[0];
+    act(&amr.official, entry, "answer", json!({ "upheld": false, "answer": "已核实，理由不成立" })).ok();
+    let (stranger, ..) = &entries[1];
+    stranger.post(own, &own_words).problem(404, "not_found");
+    first.post(own, &json!({ "text": " " })).problem(422, "bad_text");
+    assert_eq!(procedure(entry, &amr.official)["objection"], "电话陈述：不服");
+    first.post(own, &own_words).ok();
+    let shown = procedure(entry, &amr.official);
+    assert_eq!(shown["objection"], "电话陈述：不服\n\n（此前答复：已核实，理由不成立）\n\n本公司并非经营者");
+    assert_eq!((shown["objection_by_subject"].as_bool(), shown["objection_received_on"].as_str()), (Some(true), Some("2026-11-23")));
+    assert!(shown["objection_answer"].is_null() && shown["objection_upheld"].is_null(), "{shown}");
+    let last = shown["steps"].as_array().unwrap().last().unwrap().clone();
+    for (key, value) in [("step", "object"), ("from_state", "objection_review"), ("to_state", "objection_review")] {
+        assert_eq!(last[key], value);
+    }
+    assert_eq!(last["detail"]["earlier"], json!({ "received_on": "2026-11-23", "answered_on": "2026-11-23", "upheld": false }));
+    act(&amr.chief, entry, "decide", decision("2026-11-23")).problem(409, "objection_unanswered");
+    first.post(own, &own_words).problem(409, "entry_wrong_state");
+    act(&amr.official, entry, "objection", own_words.clone()).problem(409, "entry_wrong_state");
+    act(&amr.official, entry, "answer", json!({ "upheld": false, "answer": "经查系其所营" })).ok();
+    act(&amr.official, entry, "answer", json!({ "upheld": false, "answer": "x" })).problem(409, "entry_wrong_state");
+    first.post(own, &own_words).problem(409, "entry_wrong_state");
+    act(&amr.chief, entry, "decide", decision("2026-11-23")).ok();
+    first.post(own, &own_words).problem(409, "entry_wrong_state");
+
+    // The second was not answered yet: one answer is for both, and if what it says is right, the entry ends.
+    let (second, own, entry) = &entries[1];
+    second.post(own, &own_words).ok();
+    assert_eq!(procedure(entry, &amr.official)["objection"], "电话陈述：不服\n\n本公司并非经营者");
+    act(&amr.official, entry, "answer", json!({ "upheld": true, "answer": "属实" })).ok();
+    second.post(own, &own_words).problem(409, "entry_ended");
+
+    // The third comes too late, and nothing is as if it had spoken.
+    let (third, own, entry) = &entries[2];
+    act(&amr.official, entry, "answer", json!({ "upheld": false, "answer": "已核实" })).ok();
+    app.at("2026-12-01T02:00:00Z");
+    app.log_in_again(third).post(own, &own_words).problem(409, "objection_window_closed");
+    let shown = procedure(entry, &app.log_in_again(&amr.official));
+    assert_eq!((shown["objection"].as_str(), shown["objection_answer"].as_str()), (Some("电话陈述：不服"), Some("已核实")));
+    act(&app.log_in_again(&amr.chief), entry, "decide", decision("2026-12-01")).ok();
+}
+
+#[test]
+fn raw_sql_adds_to_an_objection_only_what_the_subject_may() {
+    let app = TestApp::new();
+    let amr = Authority::new(&app);
+    let (_, record) = amr.penalised(&app, 1);
+    let entry = amr.propose(1, &record);
+    act(&amr.official, &entry, "notice", notice("2026-11-23")).ok();
+    act(&amr.official, &entry, "objection", json!({ "text": "不服" })).ok();
+    act(&amr.official, &entry, "answer", json!({ "upheld": false, "answer": "已核实" })).ok();
+    let unanswered = "objection_answer = NULL, objection_upheld = NULL, objection_answered_by = NULL, objection_answered_at = NULL";
+    let again = |text: &str, more: &str| {
+        format!("UPDATE list_entries SET objection_by_subject = true, objection = {text}, {more} WHERE id = '{entry}'")
+    };
+    let whole = r"E'不服\n\n（此前答复：已核实）\n\n另有理由'";
+    for statement in [
+        again("'另有理由'", unanswered),
+        again(r"E'不服\n\n另有理由'", unanswered),
+        again(r"E'不服\n\n（此前答复：未核实）\n\n另有理由'", unanswered),
+        again(r"E'不服\n\n（此前答复：已核实）\n\n'", unanswered),
+        // The answer stays although the objection is another, or somebody else's, or too late, or brings another change with it.
+        again(whole, "objection_received_on = objection_received_on"),
+        again(whole, unanswered).replace("objection_by_subject = true", "objection_by_subject = false"),
+        again(whole, &format!("{unanswered}, objection_received_on = objection_until + 1")),
+        again(whole, &format!("{unanswered}, objection_received_on = objection_received_on - 1")),
+        again(whole, &format!("{unanswered}, region = '131022'")),
+        again(whole, &format!("{unanswered}, state = 'dropped'")),
+        format!("UPDATE list_entries SET {unanswered} WHERE id = '{entry}'"),
+        format!("UPDATE list_entries SET objection_by_subject = true WHERE id = '{entry}'"),
+    ] {
+        let said = app.sql_refused(&statement);
+        assert!(said.contains("list_entries_settled"), "{statement}: {said}");
+    }
+    app.sql(&again(whole, unanswered));
+    // Once, and as settled as any other from then on.
+    for statement in [
+        again(r"E'不服\n\n（此前答复：已核实）\n\n另有理由\n\n又有理由'", unanswered),
+        format!("UPDATE list_entries SET objection = '不服', objection_by_subject = false WHERE id = '{entry}'"),
+    ] {
+        let said = app.sql_refused(&statement);
+        assert!(said.contains("list_entries_settled"), "{statement}: {said}");
+    }
+}
+
 #[test]
 fn an_entry_is_gone_at_the_end_of_its_last_day_whether_or_not_anything_ran() {
     let app = TestApp::with(|s| s.jobs.poll_milliseconds = 3_600_000);
@@ -367,6 +476,46 @@ fn a_mirror_shows_what_its_source_says_and_nothing_else() {
 }
 
 #[test]
+fn a_mirror_that_stands_still_for_longer_than_a_row_may_stay_says_so() {
+    // Nothing follows but what this test lets follow.
+    let app = TestApp::with(|s| s.jobs.poll_milliseconds = 3_600_000);
+    // Wednesday: the third working day after it is Monday.
+    app.at("2026-11-25T02:00:00Z");
+    let court = app.login_at(Role::Provider, Some("lf-court"));
+    court.push("judgment_defaulter", "v1", &defaulter(1).csv()).ok();
+    app.settle();
+    let list = |code: &str| app.anonymous().get(&format!("/v1/lists/{code}")).ok();
+    let said = |code: &str| (list(code)["behind_since"].as_str().map(str::to_owned), list(code)["stale"].as_bool());
+    assert_eq!(said("judgment_defaulter"), (None, Some(false)));
+
+    // The row leaves its source, and whoever follows fails.
+    app.sql("CREATE FUNCTION stand_still() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'stands still'; END $$");
+    app.sql("CREATE TRIGGER stand_still BEFORE UPDATE ON list_entries FOR EACH ROW EXECUTE FUNCTION stand_still()");
+    let file = app.anonymous().get(&format!("/v1/subjects/{}/file?section=serious_dishonesty", party(1))).ok();
+    let (subject, record) = (file["subject"]["id"].as_str().unwrap(), file["sections"][0]["statements"][0]["record_id"].as_str().unwrap());
+    court.post(&format!("/v1/subjects/{subject}/records/{record}/withdraw"), &json!({ "reason": "误列" })).ok();
+    // The feed shows it once no older transaction runs.
+    while app.block_on(app.app.lists.follow()).is_ok() {}
+    assert_eq!(on_list(&app, "judgment_defaulter"), [party(1)], "nobody has taken it off");
+    assert_eq!(said("judgment_defaulter"), (None, Some(false)), "it may stay for a while");
+
+    // The source goes on sending, so it is not silent; to the end of the last day the row may stay.
+    app.at("2026-11-30T15:59:59Z");
+    app.log_in_again(&court).push("judgment_defaulter", "v1", &defaulter(2).csv()).ok();
+    assert_eq!(said("judgment_defaulter"), (None, Some(false)));
+    app.at("2026-11-30T16:00:00Z");
+    assert_eq!(said("judgment_defaulter"), (Some("2026-11-25T02:00:00Z".to_owned()), Some(true)));
+    let page = app.anonymous().get("/v1/lists/judgment_defaulter/entries").ok();
+    assert_eq!(page["stale"], true);
+    assert_eq!(said(LIST), (None, Some(false)), "what is kept here follows no source");
+
+    app.sql("DROP TRIGGER stand_still ON list_entries");
+    app.settle();
+    assert_eq!(on_list(&app, "judgment_defaulter"), [party(2)]);
+    assert_eq!(said("judgment_defaulter"), (None, Some(false)));
+}
+
+#[test]
 fn a_mirror_follows_an_undo() {
     let app = TestApp::new();
     let court = app.login_at(Role::Provider, Some("lf-court"));
@@ -430,6 +579,115 @@ fn what_was_not_delivered_is_held_until_the_authority_has_decided() {
     let notices = app.anonymous().get(&format!("/v1/lists/{LIST}/notices")).ok();
     assert_eq!(notices["items"].as_array().unwrap().iter().map(|n| n["kind"].as_str().unwrap()).collect::<Vec<_>>(), ["correction"]);
     act(&app.log_in_again(&amr.chief), &entry, "confirm-ground", json!({ "reason": "x" })).problem(409, "entry_ended");
+}
+
+/// Messages about reviews, by topic, with who has them, how many, and how many of those were withdrawn.
+fn called(app: &TestApp) -> Vec<(String, String, i64, i64)> {
+    let rows = app.sql(
+        "SELECT m.topic, g.code, count(*), count(m.withdrawn_at) FROM agency_messages m JOIN agencies g ON g.id = m.agency_id
+          WHERE m.topic LIKE 'list.ground%' GROUP BY m.topic, g.code ORDER BY min(m.id::text)",
+    );
+    rows.iter().map(|r| (r.get(0), r.get(1), r.get(2), r.get(3))).collect()
+}
+
+#[test]
+fn the_authority_is_called_to_review_a_ground_reminded_and_reported_once_each() {
+    let app = TestApp::with(|s| s.jobs.poll_milliseconds = 3_600_000);
+    app.at("2026-09-16T02:00:00Z");
+    let amr = Authority::new(&app);
+    let (decided, until) = ("2026-09-10", "2027-09-10");
+    let of_september = penalty(1).set(0, "处罚决定日期", decided).set(0, "处罚有效期", until).set(0, "公示截止期", until);
+    amr.official.push("administrative_penalty_organisation", "v2", &of_september.csv()).ok();
+    let (subject, record) = record_of(&app, 1);
+    let entry = amr.propose(1, &record);
+    act(&amr.official, &entry, "notice", notice("2026-09-16")).ok();
+    app.at("2026-09-24T02:00:00Z");
+    act(&app.log_in_again(&amr.chief), &entry, "decide", decision("2026-09-24")).ok();
+    act(&app.log_in_again(&amr.official), &entry, "publish", json!({})).ok();
+    app.settle();
+    assert_eq!(app.block_on(app.app.lists.remind_reviews()).unwrap(), 0);
+    let correct = |app: &TestApp, amount: &str| {
+        let change = json!({ "fields": { "CF_NR": amount }, "reason": "笔误" });
+        app.log_in_again(&amr.official).post(&format!("/v1/subjects/{subject}/records/{record}/correct"), &change).ok();
+        app.settle();
+    };
+
+    // Tuesday. The third working day after it is Friday 9 October: 1 to 7 October are off.
+    app.at("2026-09-29T02:00:00Z");
+    correct(&app, "罚款贰仟元整");
+    let row = |topic: &str, to: &str| (topic.to_owned(), to.to_owned(), 1i64, 0i64);
+    let mut expected = vec![row("list.ground_questioned", "lf-amr")];
+    assert_eq!(called(&app), expected);
+    let message = &app.sql("SELECT due_on::text, about_id::text, receipt, body::text FROM agency_messages")[0];
+    let body: Value = serde_json::from_str(message.get(3)).unwrap();
+    assert_eq!((message.get(0), message.get(1), message.get(2)), ("2026-10-09", entry.as_str(), false));
+    let told = json!({
+        "list": LIST, "list_name": "市场监督管理严重违法失信名单", "state": "listed", "review_by": "2026-10-09", "rule": "list.ground_review_wd@1"
+    });
+    assert_eq!(body, told);
+
+    // Days turn at midnight in China; Saturday 10 October is worked, Sunday is not.
+    let overdue = |app: &TestApp| {
+        let of = |caller: &Caller| {
+            let page = caller.get("/v1/list-entries?under_review=true&overdue=true").ok();
+            page["items"].as_array().unwrap().len()
+        };
+        let (chief, office) = (app.log_in_again(&amr.chief), app.login(Role::CreditOffice));
+        (of(&chief), of(&office))
+    };
+    for (instant, sent, late) in [
+        ("2026-10-07T15:59:59Z", None, 0),
+        ("2026-10-07T16:00:00Z", Some(("list.ground_review_due", "lf-amr")), 0),
+        ("2026-10-09T15:59:59Z", None, 0),
+        ("2026-10-09T16:00:00Z", Some(("list.ground_review_overdue", "lf-amr")), 1),
+        ("2026-10-12T15:59:59Z", None, 1),
+        ("2026-10-12T16:00:00Z", Some(("list.ground_review_escalated", "lf-credit")), 1),
+        ("2026-11-20T16:00:00Z", None, 1),
+    ] {
+        app.at(instant);
+        app.block_on(app.app.lists.remind_reviews()).unwrap();
+        expected.extend(sent.map(|(topic, to)| row(topic, to)));
+        assert_eq!(called(&app), expected, "{instant}");
+        assert_eq!(app.block_on(app.app.lists.remind_reviews()).unwrap(), 0, "{instant}");
+        assert_eq!(overdue(&app), (late, late), "{instant}");
+    }
+    assert_eq!(app.count("SELECT count(*) FROM audit_entries WHERE action = 'list_entry.remind'"), 3, "one for each, none for nothing");
+    assert_eq!(app.count("SELECT count(*) FROM agency_messages WHERE body::text LIKE '%试验%'"), 0, "the body says nothing of the subject");
+    let escalated: String = app.sql("SELECT body::text FROM agency_messages WHERE topic = 'list.ground_review_escalated'")[0].get(0);
+    let escalated: Value = serde_json::from_str(&escalated).unwrap();
+    assert_eq!(escalated["authority"], json!({ "code": "lf-amr", "name": "廊坊市市场监督管理局" }));
+
+    // The authority has one of them when it decides: that one stays, and what nobody has is withdrawn.
+    app.sql("UPDATE agency_messages SET delivered_at = created_at WHERE topic = 'list.ground_questioned'");
+    let confirm = |app: &TestApp| act(&app.log_in_again(&amr.chief), &entry, "confirm-ground", json!({ "reason": "不影响列入" })).ok();
+    confirm(&app);
+    let withdrawn = |topic: &str, to: &str| (topic.to_owned(), to.to_owned(), 1i64, 1i64);
+    let mut after = vec![
+        row("list.ground_questioned", "lf-amr"),
+        withdrawn("list.ground_review_due", "lf-amr"),
+        withdrawn("list.ground_review_overdue", "lf-amr"),
+        withdrawn("list.ground_review_escalated", "lf-credit"),
+    ];
+    assert_eq!(called(&app), after);
+    assert_eq!(app.block_on(app.app.lists.remind_reviews()).unwrap(), 0);
+    assert_eq!(overdue(&app), (0, 0));
+
+    // Questioned twice on one day, it is called twice, although the last day is the same and the first call was received.
+    app.at("2026-11-23T02:00:00Z");
+    correct(&app, "罚款贰仟元");
+    app.sql("UPDATE agency_messages SET delivered_at = created_at WHERE topic = 'list.ground_questioned' AND delivered_at IS NULL");
+    confirm(&app);
+    correct(&app, "罚款两千元");
+    after[0] = ("list.ground_questioned".to_owned(), "lf-amr".to_owned(), 3, 0);
+    assert_eq!(called(&app), after);
+    assert_eq!(app.count("SELECT count(DISTINCT due_on) FROM agency_messages WHERE topic = 'list.ground_questioned'"), 2);
+
+    // It leaves the list: nobody is called any more.
+    act(&app.log_in_again(&amr.official), &entry, "exit", json!({ "cause": "correction", "reason": "处罚已变更" })).ok();
+    after[0].3 = 1;
+    assert_eq!(called(&app), after);
+    app.at("2026-12-20T02:00:00Z");
+    assert_eq!(app.block_on(app.app.lists.remind_reviews()).unwrap(), 0);
 }
 
 #[test]

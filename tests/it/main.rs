@@ -25,6 +25,7 @@ mod ingestion;
 mod joint_action;
 mod list_model;
 mod lists;
+mod messages;
 mod push;
 mod schema;
 mod single_records;

@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 /// A message as it arrived.
 #[derive(Clone)]
-struct Got {
+pub struct Got {
     /// First line of the request.
     request: String,
     headers: HeaderMap,
@@ -38,11 +38,11 @@ impl Got {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    fn id(&self) -> String {
+    pub fn id(&self) -> String {
         self.header("webhook-id").to_owned()
     }
 
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
@@ -122,7 +122,7 @@ impl Desk {
 }
 
 /// A receiver: a small HTTP server that records what it gets, answers as it is told, and can go down and come back.
-struct Receiver {
+pub struct Receiver {
     address: SocketAddr,
     desk: Arc<Desk>,
     listening: Option<JoinHandle<()>>,
@@ -132,7 +132,7 @@ static HOSTS: AtomicU8 = AtomicU8::new(100);
 
 impl Receiver {
     /// A receiver on an address of its own, of this process and this test: while it is down nobody else listens at its port.
-    fn start() -> Self {
+    pub fn start() -> Self {
         let [.., high, low] = std::process::id().to_be_bytes();
         Self::at(Ipv4Addr::new(127, HOSTS.fetch_add(1, Ordering::Relaxed), high, low))
     }
@@ -182,15 +182,15 @@ impl Receiver {
         self.listen(listener);
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}/hooks?of=credence", self.address)
     }
 
-    fn answers_by(&self, answers: impl Fn(&Got) -> String + Send + Sync + 'static) {
+    pub fn answers_by(&self, answers: impl Fn(&Got) -> String + Send + Sync + 'static) {
         self.desk.change(|inner| inner.answers = Arc::new(answers));
     }
 
-    fn answers(&self, head: &str) {
+    pub fn answers(&self, head: &str) {
         let head = head.to_owned();
         self.answers_by(move |_| head.clone());
     }
@@ -206,7 +206,7 @@ impl Receiver {
         drop(self.desk.until(|inner| inner.held == 0));
     }
 
-    fn received(&self) -> Vec<Got> {
+    pub fn received(&self) -> Vec<Got> {
         self.desk.inner.lock().unwrap().got.clone()
     }
 
@@ -215,17 +215,17 @@ impl Receiver {
     }
 
     /// Ids of what was received, in order.
-    fn ids(&self) -> Vec<String> {
+    pub fn ids(&self) -> Vec<String> {
         self.received().iter().map(Got::id).collect()
     }
 }
 
-fn ok(_: &Got) -> String {
+pub fn ok(_: &Got) -> String {
     "200 OK".to_owned()
 }
 
 /// A server that may push to receivers on this machine, and does so only when the test says so or an act over HTTP wakes it.
-fn app(change: impl FnOnce(&mut Settings)) -> TestApp {
+pub fn app(change: impl FnOnce(&mut Settings)) -> TestApp {
     TestApp::with(|s| {
         s.dispatch.webhook_allow_http = true;
         s.dispatch.webhook_allowed_networks = vec!["127.0.0.0/8".to_owned()];
@@ -243,14 +243,14 @@ fn text(value: &Value) -> String {
 }
 
 /// Makes the endpoint of an agency; its id and its key.
-fn endpoint(admin: &Caller, agency: &str, url: &str, scheme: &str) -> (String, String) {
+pub fn endpoint(admin: &Caller, agency: &str, url: &str, scheme: &str) -> (String, String) {
     let made = admin.post("/v1/webhook-endpoints", &wish(agency, url, scheme)).ok();
     (text(&made["endpoint"]["id"]), text(&made["key"]["key"]))
 }
 
 /// The courts put cases on their list, and the directives follow: two for lf-housing about each (limits on consumption and on tendering), one for
 /// lf-water.
-fn list(app: &TestApp, court: &Caller, cases: &Table) {
+pub fn list(app: &TestApp, court: &Caller, cases: &Table) {
     let taken = court.push("judgment_defaulter", "v1", &cases.csv()).ok();
     assert_eq!(taken["batch"]["counts"]["refused"], 0, "{taken}");
     app.settle();
@@ -278,7 +278,7 @@ fn take_back(app: &TestApp, court: &Caller, subject: &str, record: &str) {
 }
 
 /// Sends what is due, and what becomes due by that, until nothing is; how many messages were taken for it.
-fn deliver(app: &TestApp) -> usize {
+pub fn deliver(app: &TestApp) -> usize {
     let round = || app.block_on(deliver_due(&app.app.dispatch)).expect("a round");
     std::iter::repeat_with(round).take_while(|taken| *taken > 0).sum()
 }
@@ -311,12 +311,12 @@ fn by_subject(ids: impl Iterator<Item = (String, String)>) -> BTreeMap<String, V
     found
 }
 
-fn messages_in(app: &TestApp, state: &str) -> i64 {
+pub fn messages_in(app: &TestApp, state: &str) -> i64 {
     app.count(&format!("SELECT count(*) FROM push_messages WHERE state = '{state}'"))
 }
 
 /// Waits until so many messages are delivered: the server was woken and works by itself.
-fn until_delivered(app: &TestApp, messages: usize) {
+pub fn until_delivered(app: &TestApp, messages: usize) {
     app.until(&format!("SELECT (count(*) FILTER (WHERE state = 'delivered') = {messages})::int::bigint FROM push_messages"));
 }
 
@@ -450,7 +450,7 @@ fn during_a_rotation_both_keys_sign_and_afterwards_only_the_new_one() {
 }
 
 /// When something is tried again; nothing when nothing waits for that.
-fn next_attempt(app: &TestApp) -> Option<DateTime<Utc>> {
+pub fn next_attempt(app: &TestApp) -> Option<DateTime<Utc>> {
     let query = format!("SELECT min(next_at) FROM push_messages WHERE state = 'waiting' AND next_at > '{}'", app.clock.now().to_rfc3339());
     app.sql(&query)[0].get(0)
 }

@@ -91,6 +91,7 @@ fn a_crate_writes_only_its_own_tables() {
                 "directives",
                 "directive_feedback",
                 "directive_reminders",
+                "agency_messages",
                 "webhook_endpoints",
                 "webhook_secrets",
                 "push_messages",

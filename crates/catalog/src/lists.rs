@@ -186,7 +186,7 @@ pub struct MirrorList {
     pub item: String,
     /// Rule, in hours: after how long without news the list is shown as stale.
     pub stale_rule: String,
-    /// Rule, in working days: how long a row that left its source may stay.
+    /// Rule, in working days: how long a row that left its source may stay. When the list has not followed its source for longer, it is shown as stale.
     pub leave_rule: String,
     /// Field whose text is shown as the reason.
     #[serde(default)]

@@ -74,6 +74,29 @@ diesel::table! {
 }
 
 diesel::table! {
+    agency_messages (subject_id, id) {
+        subject_id -> Uuid,
+        id -> Uuid,
+        agency_id -> Uuid,
+        topic -> Text,
+        about_kind -> Text,
+        about_id -> Uuid,
+        message_key -> Text,
+        body -> Jsonb,
+        due_on -> Nullable<Date>,
+        receipt -> Bool,
+        issued_xid -> Int8,
+        issued_order -> Int8,
+        created_at -> Timestamptz,
+        delivered_at -> Nullable<Timestamptz>,
+        acknowledged_at -> Nullable<Timestamptz>,
+        acknowledged_by -> Nullable<Text>,
+        acknowledgement -> Nullable<Text>,
+        withdrawn_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     api_keys (id) {
         id -> Uuid,
         agency_id -> Uuid,
@@ -419,7 +442,7 @@ diesel::table! {
         endpoint_id -> Uuid,
         id -> Uuid,
         topic -> Text,
-        directive_id -> Uuid,
+        directive_id -> Nullable<Uuid>,
         lifts -> Nullable<Uuid>,
         issued_order -> Int8,
         state -> Text,
@@ -689,4 +712,4 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(access_log, account_roles, account_subjects, accounts, agencies, api_keys, attachments, audit_entries, batch_chunks, batch_files, change_feed, check_batch_rows, check_batches, check_feedback, checks, config_documents, directive_feedback, directive_reminders, directives, feed_readers, idempotency_keys, jobs, joint_actions, list_entry_steps, list_notices, push_attempts, push_messages, quarantined_rows, record_versions, refresh_tokens, regions, signing_keys, snapshot_records, subject_events, subject_identifiers, subject_merges, subject_names, subject_profiles, subjects, submission_batches, typical_cases, unmatched_rows, webhook_endpoints, webhook_secrets);
+diesel::allow_tables_to_appear_in_same_query!(access_log, account_roles, account_subjects, accounts, agencies, agency_messages, api_keys, attachments, audit_entries, batch_chunks, batch_files, change_feed, check_batch_rows, check_batches, check_feedback, checks, config_documents, directive_feedback, directive_reminders, directives, feed_readers, idempotency_keys, jobs, joint_actions, list_entry_steps, list_notices, push_attempts, push_messages, quarantined_rows, record_versions, refresh_tokens, regions, signing_keys, snapshot_records, subject_events, subject_identifiers, subject_merges, subject_names, subject_profiles, subjects, submission_batches, typical_cases, unmatched_rows, webhook_endpoints, webhook_secrets);

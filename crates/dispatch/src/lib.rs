@@ -2,7 +2,7 @@
 //! of its list, each of directives to agencies ([`service::actions`]); they are pulled or pushed ([`service::directives`],
 //! [`service::push`]), answered, reported on, reminded of, and lifted when the entry ends. [`service::checks`] answers the question of an
 //! approval system, [`service::evaluation`] compares, [`service::cases`] tells. It stands below the lists: what lists an entry calls it in its
-//! own transaction.
+//! own transaction. What other domains have to tell an agency goes out by [`service::messages`].
 
 pub mod jobs;
 pub mod model;

@@ -241,6 +241,8 @@ pub enum Step {
     Notice,
     /// 陈述申辩.
     Object,
+    /// 陈述申辩 by the subject itself, after the authority had entered one for it; see [`objecting`].
+    ObjectAgain,
     /// 答复. An objection that is found right ends the entry.
     Answer {
         /// Found right.
@@ -262,6 +264,7 @@ pub fn after(state: EntryState, step: Step) -> Option<EntryState> {
     Some(match (state, step) {
         (Draft, Step::Notice) => Noticed,
         (Noticed, Step::Object) => ObjectionReview,
+        (ObjectionReview, Step::ObjectAgain) => ObjectionReview,
         (ObjectionReview, Step::Answer { upheld: true }) => Dropped,
         (ObjectionReview, Step::Answer { upheld: false }) => ObjectionReview,
         (Noticed | ObjectionReview, Step::Decide) => Decided,
@@ -270,6 +273,19 @@ pub fn after(state: EntryState, step: Step) -> Option<EntryState> {
         (Draft | Noticed | ObjectionReview | Decided, Step::Drop) => Dropped,
         _ => return None,
     })
+}
+
+/// Which step an objection is. What the authority entered for the subject does not take from it to speak for itself, once, whatever was answered
+/// meanwhile; `recorded` says of the objection there is whether the subject entered it.
+pub fn objecting(by_subject: bool, recorded: Option<bool>) -> Step {
+    if by_subject && recorded == Some(false) { Step::ObjectAgain } else { Step::Object }
+}
+
+/// The text of an objection to which the subject adds its own: what was stated for it, what was answered to that, and its own words. The database
+/// takes no other (`list_entries_guard`), so that neither is lost.
+pub fn stated_again(stated: &str, answered: Option<&str>, own: &str) -> String {
+    let answered = answered.map(|answer| format!("\n\n（此前答复：{answer}）")).unwrap_or_default();
+    format!("{stated}{answered}\n\n{own}")
 }
 
 /// What deciding depends on.
@@ -507,6 +523,7 @@ pub struct ProcedureView {
     pub objection_until: Option<NaiveDate>,
     pub objection_received_on: Option<NaiveDate>,
     pub objection: Option<String>,
+    pub objection_by_subject: Option<bool>,
     pub objection_answer: Option<String>,
     pub objection_upheld: Option<bool>,
     pub ground_record_id: Option<Uuid>,
@@ -608,6 +625,7 @@ mod tests {
         let steps = [
             Step::Notice,
             Step::Object,
+            Step::ObjectAgain,
             Step::Answer { upheld: true },
             Step::Answer { upheld: false },
             Step::Decide,
@@ -633,6 +651,22 @@ mod tests {
             }
             assert!(!reached.contains(&Listed), "listed without {missing:?}");
         }
+    }
+
+    #[test]
+    fn the_subject_speaks_for_itself_once_after_the_authority_spoke_for_it() {
+        use EntryState::*;
+        for state in EntryState::ALL {
+            for recorded in [None, Some(true), Some(false)] {
+                // Nobody but the subject adds anything, and nothing is added to its own.
+                assert_eq!(after(state, objecting(false, recorded)).is_some(), state == Noticed);
+                let own = after(state, objecting(true, recorded)).is_some();
+                let allowed = if recorded == Some(false) { state == ObjectionReview } else { state == Noticed };
+                assert_eq!(own, allowed, "{state:?} {recorded:?}");
+            }
+        }
+        assert_eq!(stated_again("甲", None, "乙"), "甲\n\n乙");
+        assert_eq!(stated_again("甲", Some("丙"), "乙"), "甲\n\n（此前答复：丙）\n\n乙");
     }
 
     #[test]

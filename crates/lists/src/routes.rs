@@ -227,6 +227,9 @@ struct EntryParams {
     /// Only those whose ground is being reviewed.
     #[serde(default)]
     under_review: bool,
+    /// Only those whose last day for deciding about a questioned ground is over.
+    #[serde(default)]
+    overdue: bool,
     /// `next` of the page before.
     cursor: Option<String>,
     /// Entries a page.
@@ -248,6 +251,7 @@ async fn list_entries(caller: Caller, lists: web::Data<Lists>, params: web::Quer
         list: p.list,
         state: p.state,
         under_review: p.under_review,
+        overdue: p.overdue,
         before: p.cursor.as_deref().map(paging::decode).transpose()?,
         limit: paging::limit(p.limit, lists.query.page_default, lists.query.page_max)?,
     };
@@ -429,7 +433,8 @@ async fn list_own_entries(caller: Caller, lists: web::Data<Lists>, subject: web:
     Ok(HttpResponse::Ok().json(SubjectEntries { items }))
 }
 
-/// Object to an entry about the own subject within the window of its notice.
+/// Object to an entry about the own subject within the window of its notice. To what the authority entered for it, the subject adds its own words once;
+/// they have to be answered before anybody decides.
 #[utoipa::path(tag = "lists", security(("token" = [])), request_body = NewObjection,
     responses((status = 204), (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 #[post("/me/subjects/{subject_id}/list-entries/{entry_id}/objection")]

@@ -46,6 +46,10 @@ UNION ALL
 SELECT 'a step that is not the program''s: ' || s.step FROM list_entry_steps s
  WHERE s.subject_id = $1 AND s.actor_id IS NULL AND s.step <> 'question' AND (s.step <> 'exit' OR s.detail ->> 'cause' <> 'expiry')
 UNION ALL
+SELECT 'the subject''s own words are not all there' FROM list_entries e
+ WHERE e.subject_id = $1 AND (SELECT count(*) FROM list_entry_steps s WHERE s.subject_id = $1 AND s.entry_id = e.id AND s.step = 'object')
+       <> (e.objection IS NOT NULL)::int + (coalesce(e.objection, '') LIKE E'不服%\n\n不服')::int
+UNION ALL
 SELECT 'ended and under review' FROM list_entries e WHERE e.subject_id = $1 AND e.state IN ('exited', 'dropped') AND e.ground_state <> 'sound'
 UNION ALL
 -- Invariant 4: one write, one transaction, both logs.

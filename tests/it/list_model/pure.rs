@@ -16,9 +16,10 @@ fn reachable<T: Ord + Copy>(from: impl IntoIterator<Item = T>, next: impl Fn(T) 
     seen
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step::Notice,
     Step::Object,
+    Step::ObjectAgain,
     Step::Answer { upheld: true },
     Step::Answer { upheld: false },
     Step::Decide,
@@ -69,6 +70,11 @@ fn on(way: Way) -> Vec<Way> {
         match step {
             Step::Notice => next.push(Way { noticed: true, ..there }),
             Step::Object => next.extend([true, false].map(|by_subject| Way { objected: Some(by_subject), ..there })),
+            // Only the subject itself, after somebody spoke for it, and within the window; what it says is not answered yet.
+            Step::ObjectAgain if lists::objecting(true, way.objected) == step && !way.over => {
+                next.push(Way { objected: Some(true), answered_on: None, ..there });
+            }
+            Step::ObjectAgain => {}
             Step::Answer { .. } => next.push(Way { answered_on: Some(today), ..there }),
             Step::List => next.push(Way { listed: true, ..there }),
             Step::Exit | Step::Drop => next.push(there),

@@ -507,11 +507,15 @@ impl Model {
             None => (self.entries.last_mut().filter(|e| e.served.is_some()).ok_or_else(|| vec!["entry_not_found"])?, today),
             Some(by) => (self.own(by)?, today + Duration::days(day)),
         };
-        entry.must_be(&[Stage::Noticed])?;
+        // What an official entered for the subject does not keep it from speaking for itself, answered or not.
+        let again = by.is_none() && entry.objection == Some(Objection::ByOfficial);
+        entry.must_be(&[if again { Stage::ObjectionReview } else { Stage::Noticed }])?;
         let (served, until) = entry.window();
         none([(received < served, "before_notice"), (received > today, "bad_day"), (received > until, "objection_window_closed")])?;
         entry.stage = Stage::ObjectionReview;
         entry.objection = Some(if by.is_none() { Objection::BySubject } else { Objection::ByOfficial });
+        // What it says has to be answered, whatever was before.
+        entry.answered_on = None;
         self.trace(1, 1)
     }
 

@@ -109,12 +109,18 @@ impl Model {
                 (6, just(Transition::Decide { by: other, day: 0 })),
             ],
             Stage::ObjectionReview if entry.answered_on.is_none() => {
-                vec![(9, just(Transition::Answer { by: one, upheld: false })), (1, just(Transition::Answer { by: other, upheld: true }))]
+                let answer = |by: By, upheld: bool| just(Transition::Answer { by, upheld });
+                let mut next = vec![(9, answer(one, false)), (1, answer(other, true))];
+                if entry.objection == Some(Objection::ByOfficial) {
+                    next.push((2, just(Transition::Object { by: None, day: 0 })));
+                }
+                next
             }
             Stage::ObjectionReview => {
                 let mut next = vec![(8, just(Transition::Decide { by: other, day: 0 }))];
                 if entry.objection == Some(Objection::ByOfficial) {
                     next.push((6, (5i64..=8).prop_map(Transition::AdvanceDays).boxed()));
+                    next.push((4, just(Transition::Object { by: None, day: 0 })));
                 }
                 next
             }

@@ -7,6 +7,7 @@ pub mod states;
 pub use reckoning::{Overdue, Progress, next_cycle, release_text, working_days_back, working_days_late};
 pub use states::{Act, DirectiveKind, DirectiveState, Turn, after};
 
+use super::messages::InboxMessage;
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use credence_core::problem::{Kind, Problem, ProblemType, Result};
 use serde::{Deserialize, Serialize};
@@ -112,19 +113,19 @@ pub struct InboxPosition {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct InboxPage {
     /// Messages, in order. The same message may come again: its `id` tells.
-    pub messages: Vec<DirectiveMessage>,
+    pub messages: Vec<InboxMessage>,
     /// Pass it as `after` once the messages are stored.
     pub next: String,
     /// Seconds for which the call waited for something new.
     pub waited: f64,
 }
 
-/// A message to an agency, pulled or pushed.
+/// A message of a directive to its agency, pulled or pushed.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct DirectiveMessage {
-    /// Id of the directive or reminder: a message that was dealt with is known by it.
+    /// Id of the directive, reminder or update: a message that was dealt with is known by it.
     pub id: Uuid,
-    /// `directive.execute`, `directive.release` or `directive.reminder`.
+    /// `directive.execute`, `directive.release`, `directive.reminder` or `directive.update`.
     pub topic: String,
     /// The directive.
     pub directive: MessageDirective,
@@ -132,7 +133,7 @@ pub struct DirectiveMessage {
     pub subject: MessageSubject,
     /// What it rests on.
     pub entry: MessageEntry,
-    /// What is reminded of; of a reminder only.
+    /// What is reminded of; of a reminder or update only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reminder: Option<MessageReminder>,
 }
@@ -237,12 +238,12 @@ pub struct MessageEntry {
     pub ground_state: Option<String>,
 }
 
-/// What a reminder 催办 is about.
+/// What a reminder 催办 is about, or an update.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct MessageReminder {
-    /// `due_soon` or `overdue`.
+    /// `due_soon` or `overdue`; `updated` when the entry was restated or its ground confirmed.
     pub kind: String,
-    /// The last day it is about.
+    /// The last day it is about; of an update, the day on which that happened.
     pub due_on: NaiveDate,
 }
 

@@ -98,7 +98,7 @@ pub enum MessageState {
     Delivered,
     /// Set aside after the last attempt; a person has to look.
     Dead,
-    /// Its directive is not to be carried out any more, or its endpoint was closed.
+    /// What it tells of is over or was withdrawn, or its endpoint was closed.
     Cancelled,
 }
 
@@ -219,10 +219,10 @@ pub struct AttemptView {
 pub struct MessageView {
     /// Its id, the `webhook-id` of every attempt.
     pub id: Uuid,
-    /// `directive.execute`, `directive.release` or `directive.reminder`.
+    /// `directive.execute`, `directive.release`, `directive.reminder` or `directive.update`; the topic of an agency message.
     pub topic: String,
-    /// The directive concerned.
-    pub directive_id: Uuid,
+    /// The directive concerned; absent of an agency message.
+    pub directive_id: Option<Uuid>,
     /// `waiting`, `delivered`, `dead` or `cancelled`.
     pub state: String,
     /// Attempts since it was put here or replayed.

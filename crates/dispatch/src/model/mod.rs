@@ -7,3 +7,4 @@ pub mod checks;
 pub mod directives;
 pub mod endpoints;
 pub mod evaluation;
+pub mod messages;

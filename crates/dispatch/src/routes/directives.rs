@@ -73,7 +73,7 @@ fn require_reading(actor: &Actor) -> Result<()> {
     if actor.may(Permission::SuperviseJointAction) { Ok(()) } else { actor.require(Permission::ActOnDirectives) }
 }
 
-/// The directives, releases and reminders of the own agency, in the order in which they were put out. Read it with an account or an API key; the items and
+/// The directives, releases, reminders and updates of the own agency and what it is told besides (agency messages), in the order in which they were put out. Read it with an account or an API key; the items and
 /// regions that a key is limited to do not narrow what its own agency is told to do. Store the messages, then pass `next` as `after`; a message that comes
 /// again is known by its `id`. Without `after` the inbox begins anew: what was lifted since is shown as `released`. Handing a directive out makes it
 /// `delivered`. A directive whose ground is in doubt at this moment is not handed out, nor is anything behind it until that is settled. One call of an agency

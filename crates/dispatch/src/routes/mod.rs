@@ -7,6 +7,7 @@ mod checks;
 mod directives;
 mod endpoints;
 mod evaluation;
+mod messages;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -14,6 +15,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub fn configure(config: &mut ServiceConfig) {
     actions::configure(config);
     directives::configure(config);
+    messages::configure(config);
     endpoints::configure(config);
     checks::configure(config);
     check_batches::configure(config);

@@ -1,5 +1,6 @@
-//! Starting, holding and ending joint action. The lists call [`start`], [`hold`], [`resume`] and [`lift`] in the transaction in which an entry is
-//! listed, questioned, confirmed or ended, so that there is no moment at which the one is there without the other (invariants 4 and 8).
+//! Starting, holding and ending joint action. The lists call [`start`], [`hold`], [`resume`], [`updated`] and [`lift`] in the transaction in which an
+//! entry is listed, questioned, confirmed, restated or ended, so that there is no moment at which the one is there without the other (invariants 4 and
+//! 8).
 
 use super::Dispatch;
 use crate::model::actions::{
@@ -7,7 +8,7 @@ use crate::model::actions::{
 };
 use crate::model::directives::plain_text;
 use crate::store::actions::{self, ActionRow, Lifted};
-use crate::store::push;
+use crate::store::{push, reminders};
 use chrono::{DateTime, Utc};
 use credence_audit::{Change, record};
 use credence_catalog::configuration::Configuration;
@@ -54,6 +55,19 @@ pub async fn lift(tx: &mut Tx<'_>, entries: &[(Uuid, Uuid)], cause: &str, deadli
         return Ok(Lifted::default());
     }
     actions::lift(tx, entries, cause, deadlines, now).await
+}
+
+/// Tells the agencies that hold directives of these entries, and go on with them, that the entry was restated or its ground confirmed: each gets its
+/// directive again as it is now. Whoever has none yet learns it from the directive itself. Returns how many were told.
+pub async fn updated(tx: &mut Tx<'_>, entries: &[(Uuid, Uuid)], now: DateTime<Utc>) -> Result<usize> {
+    if entries.is_empty() {
+        return Ok(0);
+    }
+    let made = reminders::update(tx, entries, china_date(now), now).await?;
+    if !made.is_empty() {
+        push::enqueue_reminders(tx, &made, now).await?;
+    }
+    Ok(made.len())
 }
 
 impl Dispatch {

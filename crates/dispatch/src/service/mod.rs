@@ -7,6 +7,7 @@ pub mod checks;
 pub mod directives;
 pub mod endpoints;
 pub mod evaluation;
+pub mod messages;
 pub mod push;
 pub mod reminders;
 

@@ -226,13 +226,20 @@ pub(crate) async fn list(
     query.load(conn).await.db()
 }
 
-/// One place in an inbox: a directive, or a reminder of one.
+/// One place in an inbox: a directive, a reminder or update of one, or an agency message.
 #[derive(Debug, Clone, QueryableByName)]
 pub(crate) struct Slot {
     #[diesel(sql_type = SqlUuid)]
     pub subject_id: Uuid,
+    /// Of the directive, or of the agency message.
     #[diesel(sql_type = SqlUuid)]
-    pub directive_id: Uuid,
+    pub id: Uuid,
+    /// It is an agency message.
+    #[diesel(sql_type = Bool)]
+    pub message: bool,
+    /// Of an agency message: its agency has it.
+    #[diesel(sql_type = Bool)]
+    had: bool,
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub reminder_id: Option<Uuid>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -243,10 +250,11 @@ pub(crate) struct Slot {
     pub xid: i64,
     #[diesel(sql_type = BigInt)]
     pub number: i64,
-    #[diesel(sql_type = Text)]
-    pub kind: String,
-    #[diesel(sql_type = Text)]
-    pub state: String,
+    /// Of a directive, as the rest.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub kind: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub state: Option<String>,
     #[diesel(sql_type = Nullable<Date>)]
     pub due_on: Option<NaiveDate>,
     #[diesel(sql_type = Bool)]
@@ -269,13 +277,19 @@ impl Slot {
 
     /// What becomes of it when the agency reads its inbox.
     pub(crate) fn turn(&self) -> Result<Turn> {
-        if self.reminder_id.is_none() {
-            return turn(&self.kind, &self.state, self.stands);
+        if self.message {
+            return Ok(if self.had { Turn::Show } else { Turn::Hand });
         }
-        // A reminder whose directive was answered since, or whose ground does not stand, has nothing to say.
-        let asks = DirectiveState::from_code(&self.state).is_some_and(DirectiveState::asks);
-        let stands = self.stands || self.kind == DirectiveKind::Release.code();
-        Ok(if asks && stands && self.due_on == self.reminder_due_on { Turn::Show } else { Turn::Pass })
+        let of = self.kind.as_deref().zip(self.state.as_deref());
+        let (kind, state) = of.ok_or_else(|| Problem::internal("a directive vanished"))?;
+        if self.reminder_id.is_none() {
+            return turn(kind, state, self.stands);
+        }
+        // A reminder whose directive was answered since, or whose ground does not stand, has nothing to say. An update is about no deadline.
+        let asks = DirectiveState::from_code(state).is_some_and(DirectiveState::asks);
+        let stands = self.stands || kind == DirectiveKind::Release.code();
+        let due = self.reminder_kind.as_deref() == Some("updated") || self.due_on == self.reminder_due_on;
+        Ok(if asks && stands && due { Turn::Show } else { Turn::Pass })
     }
 }
 
@@ -292,17 +306,20 @@ pub(crate) async fn slots(
     let next = "(issued_xid, issued_order) > ($3::text::xid8, $4) AND issued_xid < pg_snapshot_xmin(pg_current_snapshot())
                 ORDER BY issued_xid, issued_order LIMIT $5";
     let query = format!(
-        "SELECT p.subject_id, p.directive_id, p.reminder_id, p.reminder_kind, p.reminder_due_on, p.xid::text::bigint AS xid, p.number,
-                d.kind, d.state, d.due_on, ({stands}) AS stands
-           FROM ((SELECT subject_id, id AS directive_id, NULL::uuid AS reminder_id, NULL::text AS reminder_kind, NULL::date AS reminder_due_on,
-                         issued_xid AS xid, issued_order AS number
+        "SELECT p.subject_id, p.id, p.message, p.had, p.reminder_id, p.reminder_kind, p.reminder_due_on, p.xid::text::bigint AS xid, p.number,
+                d.kind, d.state, d.due_on, coalesce(({stands}), false) AS stands
+           FROM ((SELECT subject_id, id, false AS message, false AS had, NULL::uuid AS reminder_id, NULL::text AS reminder_kind,
+                         NULL::date AS reminder_due_on, issued_xid AS xid, issued_order AS number
                     FROM directives WHERE agency_id = $2 AND issued_xid IS NOT NULL AND {next})
                  UNION ALL
-                 (SELECT subject_id, directive_id, id, kind, due_on, issued_xid, issued_order
+                 (SELECT subject_id, directive_id, false, false, id, kind, due_on, issued_xid, issued_order
                     FROM directive_reminders WHERE agency_id = $2 AND kind <> 'escalated' AND {next})
+                 UNION ALL
+                 (SELECT subject_id, id, true, delivered_at IS NOT NULL, NULL, NULL, NULL, issued_xid, issued_order
+                    FROM agency_messages WHERE agency_id = $2 AND withdrawn_at IS NULL AND {next})
                  ORDER BY xid, number LIMIT $5) p
-          CROSS JOIN LATERAL (SELECT * FROM directives WHERE subject_id = p.subject_id AND id = p.directive_id OFFSET 0) d
-          CROSS JOIN LATERAL (SELECT * FROM list_entries WHERE subject_id = d.subject_id AND id = d.entry_id OFFSET 0) e
+           LEFT JOIN LATERAL (SELECT * FROM directives WHERE NOT p.message AND subject_id = p.subject_id AND id = p.id OFFSET 0) d ON true
+           LEFT JOIN LATERAL (SELECT * FROM list_entries WHERE subject_id = d.subject_id AND id = d.entry_id OFFSET 0) e ON true
           ORDER BY p.xid, p.number"
     );
     diesel::sql_query(query)

@@ -148,8 +148,8 @@ pub(crate) async fn close(tx: &mut Tx<'_>, id: Uuid, now: DateTime<Utc>) -> Resu
         .db()
 }
 
-/// Gives a new endpoint what its agency has not been sent: the messages that the closing of its last endpoint cancelled, and the directives that wait
-/// in its inbox and were handed out in no way yet. Returns how many messages.
+/// Gives a new endpoint what its agency has not been sent: the messages that the closing of its last endpoint cancelled, and the directives and agency
+/// messages that wait in its inbox and were handed out in no way yet. Returns how many messages.
 pub(crate) async fn take_over(tx: &mut Tx<'_>, endpoint: Uuid, agency: Uuid, now: DateTime<Utc>) -> Result<usize> {
     // A message cancelled by the closing bears its very instant.
     let left = diesel::sql_query(
@@ -176,7 +176,19 @@ pub(crate) async fn take_over(tx: &mut Tx<'_>, endpoint: Uuid, agency: Uuid, now
     .execute(tx.conn())
     .await
     .db()?;
-    Ok(left + issued)
+    let told = diesel::sql_query(
+        "INSERT INTO push_messages (subject_id, endpoint_id, id, topic, issued_order, state, attempts, next_at, created_at)
+         SELECT a.subject_id, $1, a.id, a.topic, a.issued_order, 'waiting', 0, $3, a.created_at
+           FROM agency_messages a WHERE a.agency_id = $2 AND a.delivered_at IS NULL AND a.withdrawn_at IS NULL
+         ON CONFLICT (subject_id, endpoint_id, id) DO NOTHING",
+    )
+    .bind::<SqlUuid, _>(endpoint)
+    .bind::<SqlUuid, _>(agency)
+    .bind::<Timestamptz, _>(now)
+    .execute(tx.conn())
+    .await
+    .db()?;
+    Ok(left + issued + told)
 }
 
 /// Makes what waits at an endpoint due at once: it is said to answer again. What is held back by a message that was set aside goes on waiting for that.
@@ -223,7 +235,7 @@ pub(crate) struct MessageRow {
     pub subject_id: Uuid,
     pub id: Uuid,
     pub topic: String,
-    pub directive_id: Uuid,
+    pub directive_id: Option<Uuid>,
     pub state: String,
     pub attempts: i32,
     pub next_at: DateTime<Utc>,

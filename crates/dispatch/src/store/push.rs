@@ -1,7 +1,8 @@
 //! SQL of messages on their way to endpoints. Messages about one subject keep their order at an endpoint: one that waits, or was set aside, holds back
 //! those after it, and so does one that was cancelled while it was on its way, until its request has come to its end. A release is held back by less:
 //! by what is open about the directive that it lifts, and by what is on its way. What keeps another matter back, a ground that is looked at or a
-//! receiver that refuses, is no reason to keep a sanction up.
+//! receiver that refuses, is no reason to keep a sanction up. A message of no directive (`directive_id` is empty) is on its own: it is held back by
+//! what is on its way and by nothing else, and one that waits or was set aside holds nothing back.
 //!
 //! [`take`] asks for the order itself. So that it does not look in vain at what is held back, that is not due before the message ahead of it is: never,
 //! as long as that one is set aside ([`HELD_BACK`]). Whoever takes the message ahead out of the way makes the next one due ([`wake_next`]). Neither
@@ -21,11 +22,12 @@ use uuid::Uuid;
 /// When a message is due that is held back by one that was set aside: not by itself.
 pub(crate) const HELD_BACK: &str = "timestamptz '9999-12-31 00:00:00+00'";
 
-/// When a message about `subject` at the place `place` is due at an endpoint `w`, of what is open ahead of it; nothing when nothing is.
+/// When a message of a directive about `subject` at the place `place` is due at an endpoint `w`, of what is open ahead of it; nothing when nothing is.
 fn ahead(subject: &str, place: &str) -> String {
     format!(
         "(SELECT max(CASE WHEN b.state = 'dead' THEN {HELD_BACK} ELSE b.next_at END) FROM push_messages b
-           WHERE b.subject_id = {subject} AND b.endpoint_id = w.id AND b.state IN ('waiting', 'dead') AND b.issued_order < {place})"
+           WHERE b.subject_id = {subject} AND b.endpoint_id = w.id AND b.state IN ('waiting', 'dead') AND b.directive_id IS NOT NULL
+             AND b.issued_order < {place})"
     )
 }
 
@@ -73,7 +75,7 @@ pub async fn enqueue_for(tx: &mut Tx<'_>, directive_ids: &[Uuid], now: DateTime<
     Ok(())
 }
 
-/// Puts reminders on their way that were made in this transaction, where their agency has an endpoint that is not closed.
+/// Puts reminders and updates on their way that were made in this transaction, where their agency has an endpoint that is not closed.
 pub async fn enqueue_reminders(tx: &mut Tx<'_>, reminder_ids: &[Uuid], now: DateTime<Utc>) -> Result<()> {
     // Reminders are found as the inbox finds them, by agency and transaction.
     let query = format!(
@@ -83,13 +85,56 @@ pub async fn enqueue_reminders(tx: &mut Tx<'_>, reminder_ids: &[Uuid], now: Date
                     SELECT 1 FROM directive_reminders r
                      WHERE r.agency_id = w.agency_id AND r.issued_xid = pg_current_xact_id() AND r.id = ANY ($1)) ORDER BY w.id FOR SHARE)
          INSERT INTO push_messages (subject_id, endpoint_id, id, topic, directive_id, issued_order, state, attempts, next_at, created_at)
-         SELECT r.subject_id, w.id, r.id, 'directive.reminder', r.directive_id, r.issued_order, 'waiting', 0, greatest($2, {}), $2
+         SELECT r.subject_id, w.id, r.id, CASE r.kind WHEN 'updated' THEN 'directive.update' ELSE 'directive.reminder' END, r.directive_id,
+                r.issued_order, 'waiting', 0, greatest($2, {}), $2
            FROM open w JOIN directive_reminders r ON r.agency_id = w.agency_id AND r.issued_xid = pg_current_xact_id()
           WHERE r.id = ANY ($1)
          ON CONFLICT (subject_id, endpoint_id, id) DO NOTHING",
         ahead("r.subject_id", "r.issued_order")
     );
     diesel::sql_query(query).bind::<Array<SqlUuid>, _>(reminder_ids).bind::<Timestamptz, _>(now).execute(tx.conn()).await.db()?;
+    Ok(())
+}
+
+/// Puts messages of no directive on their way, where their agency has an endpoint that is not closed. Each is due at once.
+pub(crate) async fn enqueue_messages(tx: &mut Tx<'_>, keys: &[(Uuid, Uuid)], now: DateTime<Utc>) -> Result<()> {
+    let (subjects, ids): (Vec<Uuid>, Vec<Uuid>) = keys.iter().copied().unzip();
+    diesel::sql_query(
+        "WITH told AS MATERIALIZED (
+             SELECT a.subject_id, a.id, a.agency_id, a.topic, a.issued_order
+               FROM unnest($1::uuid[], $2::uuid[]) AS k (subject_id, id) JOIN agency_messages a ON a.subject_id = k.subject_id AND a.id = k.id),
+         open AS (
+             SELECT w.id, w.agency_id FROM webhook_endpoints w
+              WHERE w.state <> 'closed' AND w.agency_id IN (SELECT agency_id FROM told) ORDER BY w.id FOR SHARE)
+         INSERT INTO push_messages (subject_id, endpoint_id, id, topic, issued_order, state, attempts, next_at, created_at)
+         SELECT a.subject_id, w.id, a.id, a.topic, a.issued_order, 'waiting', 0, $3, $3 FROM told a JOIN open w ON w.agency_id = a.agency_id
+         ON CONFLICT (subject_id, endpoint_id, id) DO NOTHING",
+    )
+    .bind::<Array<SqlUuid>, _>(subjects)
+    .bind::<Array<SqlUuid>, _>(ids)
+    .bind::<Timestamptz, _>(now)
+    .execute(tx.conn())
+    .await
+    .db()?;
+    Ok(())
+}
+
+/// Cancels messages of no directive that wait or were set aside. They held nothing back, so nothing is woken.
+pub(crate) async fn cancel_messages(tx: &mut Tx<'_>, keys: &[(Uuid, Uuid)], now: DateTime<Utc>) -> Result<()> {
+    let (subjects, ids): (Vec<Uuid>, Vec<Uuid>) = keys.iter().copied().unzip();
+    diesel::sql_query(
+        "UPDATE push_messages m SET state = 'cancelled', settled_at = $3,
+                lease = CASE WHEN m.lease_until > clock_timestamp() THEN m.lease END,
+                lease_until = CASE WHEN m.lease_until > clock_timestamp() THEN m.lease_until END
+           FROM unnest($1::uuid[], $2::uuid[]) AS k (subject_id, id)
+          WHERE m.subject_id = k.subject_id AND m.id = k.id AND m.directive_id IS NULL AND m.state IN ('waiting', 'dead')",
+    )
+    .bind::<Array<SqlUuid>, _>(subjects)
+    .bind::<Array<SqlUuid>, _>(ids)
+    .bind::<Timestamptz, _>(now)
+    .execute(tx.conn())
+    .await
+    .db()?;
     Ok(())
 }
 
@@ -125,8 +170,8 @@ pub async fn cancel(tx: &mut Tx<'_>, directive_ids: &[Uuid], now: DateTime<Utc>)
     wake_next(tx, &places, now).await
 }
 
-/// Makes the next message due after each of these places, where what stood there is out of the way and nothing open stands before the next. A release
-/// waited for none of them.
+/// Makes the next message of a directive due after each of these places, where what stood there is out of the way and nothing open stands before the
+/// next. A release waited for none of them.
 pub(crate) async fn wake_next(tx: &mut Tx<'_>, places: &[Place], now: DateTime<Utc>) -> Result<()> {
     if places.is_empty() {
         return Ok(());
@@ -139,6 +184,7 @@ pub(crate) async fn wake_next(tx: &mut Tx<'_>, places: &[Place], now: DateTime<U
               CROSS JOIN LATERAL (
                     SELECT b.id, b.issued_order FROM push_messages b
                      WHERE b.subject_id = f.subject_id AND b.endpoint_id = f.endpoint_id AND b.state IN ('waiting', 'dead')
+                       AND b.directive_id IS NOT NULL
                      ORDER BY b.issued_order LIMIT 1) o
               WHERE o.issued_order > f.issued_order)
          UPDATE push_messages p SET next_at = $4
@@ -169,7 +215,7 @@ pub(crate) async fn wake_forgotten(conn: &mut AsyncPgConnection, now: DateTime<U
                     AND NOT EXISTS (
                         SELECT 1 FROM push_messages b
                          WHERE b.subject_id = q.subject_id AND b.endpoint_id = q.endpoint_id AND b.state IN ('waiting', 'dead')
-                           AND b.issued_order < q.issued_order OFFSET 0)
+                           AND b.directive_id IS NOT NULL AND b.issued_order < q.issued_order OFFSET 0)
                   LIMIT 1000 FOR UPDATE OF q SKIP LOCKED) forgotten
           WHERE p.subject_id = forgotten.subject_id AND p.endpoint_id = forgotten.endpoint_id AND p.id = forgotten.id"
     );
@@ -187,8 +233,9 @@ pub(crate) struct Taken {
     pub id: Uuid,
     #[diesel(sql_type = Text)]
     pub topic: String,
-    #[diesel(sql_type = SqlUuid)]
-    pub directive_id: Uuid,
+    /// Nothing of an agency message.
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub directive_id: Option<Uuid>,
     #[diesel(sql_type = BigInt)]
     pub issued_order: i64,
     #[diesel(sql_type = Integer)]
@@ -218,8 +265,8 @@ pub(crate) struct Share<'a> {
 /// Takes messages that are due by `now`, under a lease by the database's clock. Endpoints take turns, those with the fewest in flight first, so that
 /// none that answers slowly keeps the others waiting. More are looked at than are taken: another process may take the same at this moment.
 ///
-/// A message waits for everything open before it about its subject; a release only for what is about the directive that it lifts. Both wait for what is
-/// on its way, even when that was cancelled meanwhile.
+/// A message waits for everything open of directives before it about its subject; a release only for what is about the directive that it lifts, and a
+/// message of no directive for none of it. All wait for what is on its way, even when that was cancelled meanwhile.
 pub(crate) async fn take(
     conn: &mut AsyncPgConnection,
     lease: Uuid,
@@ -243,7 +290,8 @@ pub(crate) async fn take(
                                         WHERE b.subject_id = p.subject_id AND b.endpoint_id = p.endpoint_id AND b.issued_order < p.issued_order
                                           AND (b.state IN ('waiting', 'dead') OR b.lease_until IS NOT NULL)
                                           AND (b.lease_until > clock_timestamp()
-                                               OR b.state IN ('waiting', 'dead') AND (p.lifts IS NULL OR b.directive_id = p.lifts))
+                                               OR b.state IN ('waiting', 'dead') AND p.directive_id IS NOT NULL AND b.directive_id IS NOT NULL
+                                                  AND (p.lifts IS NULL OR b.directive_id = p.lifts))
                                        OFFSET 0)
                                  ORDER BY p.next_at LIMIT $5) due
                           WHERE w.state = 'active'
@@ -286,7 +334,7 @@ pub(crate) struct Standing {
 
 /// Locks the directive of a message until the transaction ends, and says how it stands and whether its ground does. `None` while somebody else is
 /// changing it: who sends waits for nobody, so that nobody's exit can wait in a circle with it.
-pub(crate) async fn lock_directive(tx: &mut Tx<'_>, message: &Taken, today: NaiveDate) -> Result<Option<Standing>> {
+pub(crate) async fn lock_directive(tx: &mut Tx<'_>, message: &Taken, directive: Uuid, today: NaiveDate) -> Result<Option<Standing>> {
     let query = format!(
         "SELECT d.kind, d.state, ({}) AS stands,
                 coalesce(d.due_on = (SELECT r.due_on FROM directive_reminders r WHERE r.subject_id = d.subject_id AND r.id = $4), false) AS owed
@@ -297,7 +345,7 @@ pub(crate) async fn lock_directive(tx: &mut Tx<'_>, message: &Taken, today: Naiv
     diesel::sql_query(query)
         .bind::<Date, _>(today)
         .bind::<SqlUuid, _>(message.subject_id)
-        .bind::<SqlUuid, _>(message.directive_id)
+        .bind::<SqlUuid, _>(directive)
         .bind::<SqlUuid, _>(message.id)
         .get_result(tx.conn())
         .await
@@ -409,15 +457,15 @@ pub(crate) async fn let_go(tx: &mut Tx<'_>, message: &Taken, lease: Uuid) -> Res
     Ok(())
 }
 
-/// Lets the later messages about the subject, releases excepted, wait as long as this one, which they have to wait for anyway; without a time until they
-/// are woken. So they are not looked at in vain.
+/// Lets the later messages of directives about the subject, releases excepted, wait as long as this one, which they have to wait for anyway; without a
+/// time until they are woken. So they are not looked at in vain.
 pub(crate) async fn wait_behind(tx: &mut Tx<'_>, message: &Taken, until: Option<DateTime<Utc>>) -> Result<()> {
     let query = format!(
         "UPDATE push_messages p SET next_at = later.until
            FROM (SELECT q.id, u.until
                    FROM (SELECT coalesce($4, {HELD_BACK}) AS until) u CROSS JOIN push_messages q
-                  WHERE q.subject_id = $1 AND q.endpoint_id = $2 AND q.state = 'waiting' AND q.issued_order > $3 AND q.lifts IS NULL
-                    AND q.next_at < u.until
+                  WHERE q.subject_id = $1 AND q.endpoint_id = $2 AND q.state = 'waiting' AND q.issued_order > $3
+                    AND q.directive_id IS NOT NULL AND q.lifts IS NULL AND q.next_at < u.until
                     FOR UPDATE OF q SKIP LOCKED) later
           WHERE p.subject_id = $1 AND p.endpoint_id = $2 AND p.id = later.id"
     );

@@ -1,4 +1,4 @@
-//! SQL of reminders 催办.
+//! SQL of reminders 催办, and of what tells an agency that its directive says something else now.
 
 use super::GROUND_STANDS;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -6,7 +6,7 @@ use credence_core::problem::Result;
 use credence_db::schema::directive_reminders;
 use credence_db::{DbResult, Tx};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Date, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Date, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -67,7 +67,8 @@ fn owed() -> String {
                   FROM (VALUES ('due_soon', d.due_on >= $1), ('overdue', d.due_on < $1), ('escalated', d.due_on < $1 AND d.due_on <= $3)) AS k (kind, fits)
                  WHERE k.fits AND NOT EXISTS (
                        SELECT 1 FROM directive_reminders r
-                        WHERE r.subject_id = d.subject_id AND r.directive_id = d.id AND r.kind = k.kind AND r.due_on = d.due_on)) m
+                        WHERE r.subject_id = d.subject_id AND r.directive_id = d.id AND r.kind = k.kind AND r.due_on = d.due_on
+                          AND r.kind <> 'updated')) m
           WHERE d.due_on <= $2 AND (d.due_on, d.agency_id, d.subject_id, d.id) > ($4, $5, $6, $7)
             AND d.state IN ('issued', 'delivered', 'accepted', 'reported')
             AND CASE WHEN m.kinds IS NULL THEN false ELSE d.kind = 'release' OR EXISTS (
@@ -105,7 +106,7 @@ pub(crate) async fn make(tx: &mut Tx<'_>, horizon: &Horizon, after: &Swept, limi
         "INSERT INTO directive_reminders (subject_id, id, directive_id, agency_id, kind, due_on, created_at)
          SELECT o.subject_id, uuid_v7($9), o.id, o.agency_id, k.kind, o.due_on, $10
            FROM ({owed} ORDER BY d.due_on, d.agency_id, d.subject_id, d.id LIMIT $8) o CROSS JOIN LATERAL unnest(o.kinds) AS k (kind)
-         ON CONFLICT (subject_id, directive_id, kind, due_on) DO NOTHING
+         ON CONFLICT (subject_id, directive_id, kind, due_on) WHERE kind <> 'updated' DO NOTHING
          RETURNING id, kind, subject_id, directive_id, agency_id, due_on"
     );
     diesel::sql_query(query)
@@ -124,6 +125,37 @@ pub(crate) async fn make(tx: &mut Tx<'_>, horizon: &Horizon, after: &Swept, limi
         .db()
 }
 
+#[derive(QueryableByName)]
+struct Updated {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+}
+
+/// Makes an update for every directive of these entries that its agency has and goes on with; returns their ids.
+pub(crate) async fn update(tx: &mut Tx<'_>, entries: &[(Uuid, Uuid)], today: NaiveDate, now: DateTime<Utc>) -> Result<Vec<Uuid>> {
+    let (subjects, ids): (Vec<Uuid>, Vec<Uuid>) = entries.iter().copied().unzip();
+    // Whoever hands one out at the same time holds its row, and may have read what the entry said before: it is judged by what it has become.
+    let made: Vec<Updated> = diesel::sql_query(
+        "WITH had AS MATERIALIZED (
+             SELECT d.subject_id, d.id, d.agency_id, d.state FROM unnest($1::uuid[], $2::uuid[]) AS e (subject_id, entry_id)
+               JOIN directives d ON d.subject_id = e.subject_id AND d.entry_id = e.entry_id
+              WHERE d.kind = 'execute' AND d.state IN ('issued', 'delivered', 'accepted', 'reported') FOR SHARE OF d)
+         INSERT INTO directive_reminders (subject_id, id, directive_id, agency_id, kind, due_on, created_at)
+         SELECT DISTINCT ON (h.subject_id, h.id) h.subject_id, uuid_v7($3), h.id, h.agency_id, 'updated', $4, $5
+           FROM had h WHERE h.state <> 'issued' ORDER BY h.subject_id, h.id
+         RETURNING id",
+    )
+    .bind::<Array<SqlUuid>, _>(subjects)
+    .bind::<Array<SqlUuid>, _>(ids)
+    .bind::<BigInt, _>(now.timestamp_millis())
+    .bind::<Date, _>(today)
+    .bind::<Timestamptz, _>(now)
+    .load(tx.conn())
+    .await
+    .db()?;
+    Ok(made.into_iter().map(|m| m.id).collect())
+}
+
 /// A reminder as whoever pushes it needs it.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = directive_reminders)]
@@ -134,9 +166,9 @@ pub struct ReminderRow {
     pub subject_id: Uuid,
     /// The directive.
     pub directive_id: Uuid,
-    /// `due_soon`, `overdue` or `escalated`.
+    /// `due_soon`, `overdue`, `escalated` or `updated`.
     pub kind: String,
-    /// The deadline it is about.
+    /// The deadline it is about; of an update, its day.
     pub due_on: NaiveDate,
 }
 

@@ -1,5 +1,6 @@
 //! How entries end, whatever the cause: the entry leaves, its notice goes out on the list's channel, and what rests on it is lifted, in one transaction.
 
+use super::reviews::call_off;
 use super::{Lists, Ready, about, adverse_items, definition};
 use crate::store::entries::{self, Entry};
 use crate::store::follow;
@@ -32,6 +33,7 @@ impl Lists {
         let deadlines = Deadlines::reckon(&ready.configuration, ready.today)?;
         for entry in ended {
             entries::exit(tx, entry, cause, reason, ready.today, ready.now).await?;
+            call_off(tx, entry, ready.now).await?;
             if let Some(found) = definition(&ready.configuration, &entry.list) {
                 self.publish_exit(tx, ready, &found.body, entry, (cause, reason)).await?;
             }

@@ -3,6 +3,7 @@
 //! decided, commendations end when something adverse appears. Done twice, it comes to the same, so the place in the feed moves after the work.
 //! [`Lists::end_overdue`] is the other clock: entries whose last day is over leave.
 
+use super::reviews::call;
 use super::{Lists, definition};
 use crate::store::entries::{self, Entry};
 use crate::store::follow::{self, Mirror, Moved};
@@ -10,19 +11,19 @@ use chrono::{DateTime, NaiveDate, Utc};
 use credence_audit::feed::{self, FeedEntry, Position};
 use credence_audit::{Change, record};
 use credence_catalog::configuration::Configuration;
-use credence_catalog::lists::{Keeping, ListDefinition};
+use credence_catalog::lists::{Keeping, ListDefinition, MirrorList};
 use credence_catalog::model::Role;
 use credence_core::Actor;
 use credence_core::clock::china_date;
 use credence_core::problem::Result;
 use credence_db::Tx;
 use credence_dispatch::model::actions::{Deadlines, Listed, Plan, working_days};
-use credence_dispatch::service::actions::{hold, lift, start};
+use credence_dispatch::service::actions::{hold, lift, start, updated};
 use credence_identity::directory::Snapshot;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -32,6 +33,8 @@ pub const READER: &str = "lists";
 const MOVES_EACH: usize = 50;
 /// Entries of the feed read at once.
 const FEED_PAGE: i64 = 200;
+/// How often reviews that are due are looked for: their days turn at midnight.
+const REMIND_EVERY: Duration = Duration::from_secs(60);
 
 /// What one step of following needs.
 struct Ground {
@@ -45,6 +48,7 @@ struct Ground {
 impl Lists {
     /// Follows the change feed and the calendar until told to stop.
     pub async fn run(self, mut stopping: watch::Receiver<bool>, poll: Duration) {
+        let mut looked: Option<Instant> = None;
         while !*stopping.borrow() {
             let moved = match self.follow().await {
                 Ok(entries) => entries > 0,
@@ -59,6 +63,16 @@ impl Lists {
                     cause = problem.internal.as_deref(),
                     "lists cannot end entries whose last day is over"
                 );
+            }
+            if looked.is_none_or(|at| at.elapsed() >= REMIND_EVERY) {
+                looked = Some(Instant::now());
+                if let Err(problem) = self.remind_reviews().await {
+                    tracing::warn!(
+                        code = problem.code(),
+                        cause = problem.internal.as_deref(),
+                        "lists cannot look for reviews that are due"
+                    );
+                }
             }
             if moved {
                 continue;
@@ -234,7 +248,10 @@ impl Lists {
         }
         let restated = follow::restate(tx, &mirror, subjects, ground.today, ground.now).await?;
         if !restated.is_empty() {
-            self.record_moves(tx, &actor, "list_entry.restate", &restated, json!({ "list": list.code }), ground.now).await?;
+            let entries: Vec<(Uuid, Uuid)> = restated.iter().map(|m| (m.subject_id, m.id)).collect();
+            let updates = updated(tx, &entries, ground.now).await?;
+            let detail = json!({ "list": list.code, "updates": updates });
+            self.record_moves(tx, &actor, "list_entry.restate", &restated, detail, ground.now).await?;
         }
         let entered = follow::enter(tx, &mirror, subjects, ground.today, ground.now).await?;
         if !entered.is_empty() {
@@ -275,19 +292,22 @@ impl Lists {
     /// Native entries whose document changed: what was not delivered is held, and the authority is called to decide.
     async fn question(&self, tx: &mut Tx<'_>, ground: &Ground, subjects: &[Uuid]) -> Result<usize> {
         let mut review_by = Vec::new();
+        let mut rules = BTreeMap::new();
         for (code, list) in &ground.configuration.lists {
             if let Some(native) = &list.body.native {
-                let (day, _) = working_days(&ground.configuration, &native.review_rule, ground.today)?;
+                let (day, rule) = working_days(&ground.configuration, &native.review_rule, ground.today)?;
                 review_by.push((code.clone(), day));
+                rules.insert(code.as_str(), rule);
             }
         }
         let questioned = follow::question(tx, subjects, ground.now, &review_by).await?;
-        let listed: Vec<(Uuid, Uuid)> = questioned.iter().filter(|m| m.cause == "listed").map(|m| (m.subject_id, m.id)).collect();
+        let listed: Vec<(Uuid, Uuid)> = questioned.iter().filter(|e| e.state == "listed").map(|e| (e.subject_id, e.id)).collect();
         if !listed.is_empty() {
             hold(tx, &listed, ground.now).await?;
         }
+        call(tx, &ground.configuration, &questioned, &rules, ground.now).await?;
         for entry in &questioned {
-            let detail = json!({ "state": entry.cause });
+            let detail = json!({ "state": entry.state });
             record(
                 tx,
                 &Actor::system("records"),
@@ -334,6 +354,17 @@ impl Lists {
 /// The mirrors, each with its version: those that are not in force any more too, for what stands on them goes on following its source.
 fn mirrors(configuration: &Configuration) -> impl Iterator<Item = (i32, &ListDefinition)> {
     configuration.lists.values().filter(|l| l.body.keeping == Keeping::Mirror).map(|l| (l.version, &l.body))
+}
+
+/// Since when a mirror is behind its source, if that is longer than its rule lets a row stay that left the source: `unread` is the instant of the oldest
+/// entry of the feed that lists have not followed. Without a rule nobody can say that it may be so old.
+pub(super) fn behind_since(
+    configuration: &Configuration,
+    source: &MirrorList,
+    unread: Option<DateTime<Utc>>,
+    today: NaiveDate,
+) -> Option<DateTime<Utc>> {
+    unread.filter(|at| working_days(configuration, &source.leave_rule, china_date(*at)).ok().is_none_or(|(last, _)| last < today))
 }
 
 /// Whether a mirror's source has been silent for longer than its rule allows. Without a rule nobody can say that it is up to date.

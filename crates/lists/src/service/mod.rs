@@ -3,6 +3,7 @@
 mod ending;
 pub mod follow;
 pub mod procedure;
+mod reviews;
 pub mod show;
 
 use crate::model::{LIST_IS_MIRRORED, LIST_UNKNOWN};

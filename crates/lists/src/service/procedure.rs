@@ -1,13 +1,14 @@
 //! The procedure of a native entry, step by step. Each step locks the entry, asks the rules of [`crate::model`], changes it, writes down the step and,
 //! where something rests on it, lets that follow, all in one transaction.
 
+use super::reviews::call_off;
 use super::{Lists, Ready, adverse_items};
 use crate::model::NUMBER_IN_TEXT;
 use crate::model::{
     ALREADY_DECIDED, BAD_DAY, BAD_EXIT, BAD_TEXT, BEFORE_NOTICE, ENTRY_ENDED, ENTRY_EXISTS, ENTRY_NOT_FOUND, ENTRY_WRONG_STATE, EntryState,
     GROUND_IS_SOUND, GROUND_MISSING, GROUND_NOT_IN_EFFECT, LIST_IS_MIRRORED, LIST_UNKNOWN, MEASURE_UNKNOWN, MEASURES_MISSING,
     NOT_COMPETENT, NewAnswer, NewDecision, NewEntry, NewExit, NewNotice, NewObjection, NoticeMethod, OFFICIAL_NEEDED, RED_BLOCKED,
-    Responsible, SUBJECT_KIND_REFUSED, Step, ToDecide, WINDOW_CLOSED, after, last_day, may_decide,
+    Responsible, SUBJECT_KIND_REFUSED, Step, ToDecide, WINDOW_CLOSED, after, last_day, may_decide, objecting, stated_again,
 };
 use crate::store::entries::{self, Draft, Entry, Ground, person};
 use crate::store::follow;
@@ -21,7 +22,7 @@ use credence_core::identifiers::person as person_number;
 use credence_core::problem::{Problem, Result};
 use credence_db::Tx;
 use credence_dispatch::model::actions::{Deadlines, Listed, Plan, working_days};
-use credence_dispatch::service::actions::{resume, start};
+use credence_dispatch::service::actions::{resume, start, updated};
 use credence_subjects::model::{SUBJECT_NOT_FOUND, Subject};
 use credence_subjects::store as subjects;
 use serde_json::{Value, json};
@@ -153,7 +154,8 @@ impl Lists {
             .await
     }
 
-    /// The subject objects: entered by the subject itself, or by the authority that received it.
+    /// The subject objects: entered by the subject itself, or by the authority that received it. To what the authority entered for it the subject may
+    /// add its own within the window; whatever was answered before, that has to be answered then.
     pub async fn object(&self, actor: &Actor, id: Uuid, objection: NewObjection, by_subject: Option<Uuid>) -> Result<()> {
         let text = self.text("text", &objection.text)?;
         let ready = self.ready().await?;
@@ -170,7 +172,8 @@ impl Lists {
                     }
                     None => self.own(tx, actor, id).await?,
                 };
-                step_from(&entry, Step::Object)?;
+                let step = objecting(by_subject.is_some(), entry.objection_by_subject);
+                step_from(&entry, step)?;
                 let received_on = if by_subject.is_some() { ready.today } else { objection.received_on.unwrap_or(ready.today) };
                 let served_on = entry.notice_served_on.ok_or_else(|| Problem::internal("noticed without a notice"))?;
                 let until = entry.objection_until.ok_or_else(|| Problem::internal("noticed without a window"))?;
@@ -186,8 +189,20 @@ impl Lists {
                 if received_on > until {
                     return Err(Problem::new(&WINDOW_CLOSED).with("objection_until", until.to_string()));
                 }
-                entries::object(tx, &entry, text, received_on, by_subject.is_some()).await?;
-                let detail = json!({ "received_on": received_on, "by_subject": by_subject.is_some() });
+                let mut detail = json!({ "received_on": received_on, "by_subject": by_subject.is_some() });
+                if step == Step::ObjectAgain {
+                    let stated = entry.objection.as_deref().unwrap_or_default();
+                    let text = stated_again(stated, entry.objection_answer.as_deref(), text);
+                    entries::object_again(tx, &entry, &text, received_on).await?;
+                    let answered_on = entry.objection_answered_at.map(china_date);
+                    let received_on = entry.objection_received_on;
+                    let earlier = json!({ "received_on": received_on, "answered_on": answered_on, "upheld": entry.objection_upheld });
+                    if let Some(map) = detail.as_object_mut() {
+                        map.insert("earlier".to_owned(), earlier);
+                    }
+                } else {
+                    entries::object(tx, &entry, text, received_on, by_subject.is_some()).await?;
+                }
                 self.stepped(tx, actor, &entry, ("object", EntryState::ObjectionReview), detail, ready.now).await
             })
             .await
@@ -206,6 +221,9 @@ impl Lists {
                     return Err(wrong_state(&entry));
                 }
                 entries::answer(tx, &entry, text, answer.upheld, official, ready.now).await?;
+                if answer.upheld {
+                    call_off(tx, &entry, ready.now).await?;
+                }
                 self.stepped(tx, actor, &entry, ("answer", to), json!({ "upheld": answer.upheld }), ready.now).await
             })
             .await
@@ -326,6 +344,7 @@ impl Lists {
                 let entry = self.own(tx, actor, id).await?;
                 step_from(&entry, Step::Drop)?;
                 entries::drop_entry(tx, &entry).await?;
+                call_off(tx, &entry, ready.now).await?;
                 self.stepped(tx, actor, &entry, ("drop", EntryState::Dropped), json!({ "reason": reason }), ready.now).await
             })
             .await
@@ -372,8 +391,10 @@ impl Lists {
                 let ground = ground.filter(|g| ["active", "disputed", "ended"].contains(&g.state.as_str()));
                 let ground = ground.ok_or_else(|| Problem::new(&GROUND_NOT_IN_EFFECT).with("state", "withdrawn"))?;
                 entries::confirm_ground(tx, &entry, ground.version_id).await?;
+                call_off(tx, &entry, ready.now).await?;
                 let resumed = resume(tx, &[(entry.subject_id, entry.id)], &deadlines, ready.now).await?;
-                let detail = json!({ "reason": reason, "version_id": ground.version_id, "resumed": resumed });
+                let updates = updated(tx, &[(entry.subject_id, entry.id)], ready.now).await?;
+                let detail = json!({ "reason": reason, "version_id": ground.version_id, "resumed": resumed, "updates": updates });
                 self.stepped(tx, actor, &entry, ("confirm_ground", state), detail, ready.now).await
             })
             .await?;

@@ -1,7 +1,7 @@
 //! What lists show, and to whom. Everybody sees who stands on a list now; those who answer for an entry, and its subject, see how it came about and
 //! what has become of it. Every value passes the one door.
 
-use super::follow::is_stale;
+use super::follow::{READER, behind_since, is_stale};
 use super::{Lists, about, definition};
 use crate::model::{Capacity, ENTRY_NOT_FOUND, EntryView, LIST_UNKNOWN, NoticeView, ProcedureView, Responsible};
 use crate::store::channel;
@@ -52,7 +52,9 @@ pub struct ListView {
     pub entries: i64,
     /// Of a mirror: when its source last sent a file that was loaded to its end.
     pub last_fed_at: Option<DateTime<Utc>>,
-    /// Of a mirror: whether its source has been silent for longer than allowed; what it shows may be out of date.
+    /// Of a mirror: since when it has not followed its source, once that is longer than a row that left its source may stay.
+    pub behind_since: Option<DateTime<Utc>>,
+    /// Of a mirror: whether its source has been silent for longer than allowed, or it is behind its source; what it shows may be out of date.
     pub stale: bool,
 }
 
@@ -66,6 +68,25 @@ pub struct EntryPage {
     /// Of a mirror: whether what it shows may be out of date.
     #[serde(default)]
     pub stale: bool,
+}
+
+/// How up to date a mirror is; a list that is kept here always is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Freshness {
+    last_fed_at: Option<DateTime<Utc>>,
+    behind_since: Option<DateTime<Utc>>,
+    stale: bool,
+}
+
+impl Freshness {
+    async fn of(configuration: &Configuration, conn: &mut Conn, list: &ListDefinition, now: DateTime<Utc>) -> Result<Self> {
+        let Some(mirror) = &list.mirror else { return Ok(Self::default()) };
+        let last_fed_at = channel::last_fed(conn, &mirror.item).await?;
+        let unread = channel::oldest_unread(conn, READER).await?;
+        let behind_since = behind_since(configuration, mirror, unread, china_date(now));
+        let stale = behind_since.is_some() || is_stale(configuration, &list.code, last_fed_at, now);
+        Ok(Self { last_fed_at, behind_since, stale })
+    }
 }
 
 /// How much of an entry a viewer is shown.
@@ -111,10 +132,7 @@ impl Lists {
 
     async fn list_view(&self, configuration: &Configuration, conn: &mut Conn, list: &ListDefinition, entries: i64) -> Result<ListView> {
         let now = self.clock.now();
-        let last_fed_at = match &list.mirror {
-            Some(mirror) => channel::last_fed(conn, &mirror.item).await?,
-            None => None,
-        };
+        let fresh = Freshness::of(configuration, conn, list, now).await?;
         let native = list.native.as_ref();
         Ok(ListView {
             code: list.code.clone(),
@@ -129,8 +147,9 @@ impl Lists {
             exit_procedure: native.map(|n| n.exit_procedure.clone()),
             remedies: native.map(|n| n.remedies.clone()),
             entries,
-            stale: is_stale(configuration, &list.code, last_fed_at, now),
-            last_fed_at,
+            last_fed_at: fresh.last_fed_at,
+            behind_since: fresh.behind_since,
+            stale: fresh.stale,
         })
     }
 
@@ -145,10 +164,7 @@ impl Lists {
         let normal = search.map(|text| (credence_names::normalise(text), text.trim().to_uppercase()));
         let search = normal.as_ref().map(|(name, code)| (name.as_str(), code.as_str())).filter(|(name, _)| !name.is_empty());
         let mut conn = self.db.read().await?;
-        let stale = match &found.body.mirror {
-            Some(mirror) => is_stale(&configuration, list, channel::last_fed(&mut conn, &mirror.item).await?, now),
-            None => false,
-        };
+        let stale = Freshness::of(&configuration, &mut conn, &found.body, now).await?.stale;
         let mut rows = channel::current(&mut conn, list, shown.today, search, after, limit + 1).await?;
         let more = i64::try_from(rows.len()).unwrap_or(i64::MAX) > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -193,6 +209,7 @@ impl Lists {
             list: asked.list.as_deref(),
             state: asked.state.as_deref(),
             under_review: asked.under_review,
+            overdue_on: asked.overdue.then_some(shown.today),
             before: asked.before,
             limit: asked.limit + 1,
         };
@@ -288,6 +305,7 @@ impl Lists {
             objection_until: entry.objection_until,
             objection_received_on: entry.objection_received_on,
             objection: entry.objection.clone(),
+            objection_by_subject: entry.objection_by_subject,
             objection_answer: entry.objection_answer.clone(),
             objection_upheld: entry.objection_upheld,
             ground_record_id: entry.ground_record_id,
@@ -307,6 +325,8 @@ pub struct EntriesAsked {
     pub state: Option<String>,
     /// Only those whose ground is being reviewed.
     pub under_review: bool,
+    /// Only those whose ground should have been decided about by now.
+    pub overdue: bool,
     /// Before this entry.
     pub before: Option<Uuid>,
     /// At most so many.

@@ -96,6 +96,28 @@ pub(crate) async fn last_fed(conn: &mut AsyncPgConnection, item: &str) -> Result
     Ok(fed.at)
 }
 
+#[derive(QueryableByName)]
+struct Unread {
+    #[diesel(sql_type = Timestamptz)]
+    at: DateTime<Utc>,
+}
+
+/// When the oldest entry of the change feed was written that a reader has not dealt with; none when it is up to date.
+pub(crate) async fn oldest_unread(conn: &mut AsyncPgConnection, reader: &str) -> Result<Option<DateTime<Utc>>> {
+    let found: Option<Unread> = diesel::sql_query(
+        "SELECT f.at FROM change_feed f
+          WHERE (f.xid, f.id) > (coalesce((SELECT xid FROM feed_readers WHERE reader = $1), 0)::text::xid8,
+                                 coalesce((SELECT entry_id FROM feed_readers WHERE reader = $1), 0))
+          ORDER BY f.xid, f.id LIMIT 1",
+    )
+    .bind::<Text, _>(reader)
+    .get_result(conn)
+    .await
+    .optional()
+    .db()?;
+    Ok(found.map(|f| f.at))
+}
+
 /// A notice as it was published.
 #[derive(Debug, Clone, QueryableByName)]
 pub(crate) struct Notice {

@@ -327,6 +327,23 @@ pub(crate) async fn object(tx: &mut Tx<'_>, entry: &Entry, text: &str, received_
     one(changed)
 }
 
+/// The subject adds its own objection to the one that the authority entered for it. It has to be answered anew.
+pub(crate) async fn object_again(tx: &mut Tx<'_>, entry: &Entry, text: &str, received_on: NaiveDate) -> Result<()> {
+    let changed = diesel::sql_query(
+        "UPDATE list_entries SET objection = $3, objection_received_on = $4, objection_by_subject = true,
+                objection_answer = NULL, objection_upheld = NULL, objection_answered_by = NULL, objection_answered_at = NULL
+          WHERE subject_id = $1 AND id = $2 AND state = 'objection_review' AND NOT objection_by_subject",
+    )
+    .bind::<SqlUuid, _>(entry.subject_id)
+    .bind::<SqlUuid, _>(entry.id)
+    .bind::<Text, _>(text)
+    .bind::<Date, _>(received_on)
+    .execute(tx.conn())
+    .await
+    .db()?;
+    one(changed)
+}
+
 /// The objection is answered; one that is upheld ends the entry.
 pub(crate) async fn answer(tx: &mut Tx<'_>, entry: &Entry, answer: &str, upheld: bool, by: Uuid, now: DateTime<Utc>) -> Result<()> {
     let changed = diesel::sql_query(
@@ -527,6 +544,8 @@ pub(crate) struct Asked<'a> {
     pub state: Option<&'a str>,
     /// Those whose ground is being reviewed, by day of its deadline.
     pub under_review: bool,
+    /// Those whose ground had to be decided about before this day.
+    pub overdue_on: Option<NaiveDate>,
     pub before: Option<Uuid>,
     pub limit: i64,
 }
@@ -537,6 +556,7 @@ pub(crate) async fn page(conn: &mut AsyncPgConnection, asked: &Asked<'_>) -> Res
         "SELECT {COLUMNS} FROM {FROM}
           WHERE ($1 IS NULL OR e.agency_id = $1) AND ($2 IS NULL OR e.list = $2) AND ($3 IS NULL OR e.state = $3)
             AND (NOT $4 OR e.ground_state = 'questioned') AND ($5 IS NULL OR e.id < $5)
+            AND ($7 IS NULL OR e.ground_state = 'questioned' AND e.ground_review_by < $7)
           ORDER BY CASE WHEN $4 THEN e.ground_review_by END, e.id DESC LIMIT $6"
     ))
     .bind::<Nullable<SqlUuid>, _>(asked.agency)
@@ -545,6 +565,7 @@ pub(crate) async fn page(conn: &mut AsyncPgConnection, asked: &Asked<'_>) -> Res
     .bind::<Bool, _>(asked.under_review)
     .bind::<Nullable<SqlUuid>, _>(asked.before)
     .bind::<BigInt, _>(asked.limit)
+    .bind::<Nullable<Date>, _>(asked.overdue_on)
     .load(conn)
     .await
     .db()

@@ -1,6 +1,7 @@
 //! How entries follow the records under them, for many subjects in one statement each.
 
 use super::entries::{COLUMNS, Entry, FROM};
+use super::reviews::Questioned;
 use chrono::{DateTime, NaiveDate, Utc};
 use credence_core::problem::Result;
 use credence_db::{DbResult, Tx};
@@ -281,7 +282,7 @@ pub(crate) async fn question(
     subjects: &[Uuid],
     now: DateTime<Utc>,
     review_by: &[(String, NaiveDate)],
-) -> Result<Vec<Moved>> {
+) -> Result<Vec<Questioned>> {
     let (lists, days): (Vec<&str>, Vec<NaiveDate>) = review_by.iter().map(|(list, day)| (list.as_str(), *day)).unzip();
     diesel::sql_query(
         "WITH questioned AS (
@@ -290,11 +291,11 @@ pub(crate) async fn question(
               WHERE e.subject_id = ANY ($1) AND r.list = e.list AND e.keeping = 'native' AND e.ground_version_id IS NOT NULL AND e.ground_state = 'sound'
                 AND e.state IN ('noticed', 'objection_review', 'decided', 'listed')
                 AND NOT EXISTS (SELECT 1 FROM record_versions v WHERE v.subject_id = e.subject_id AND v.id = e.ground_version_id AND v.known_to IS NULL)
-          RETURNING e.subject_id, e.id, e.region, e.state),
+          RETURNING e.subject_id, e.id, e.list, e.state, e.agency_id, e.region, e.ground_version_id, e.ground_review_by),
          step AS (
              INSERT INTO list_entry_steps (subject_id, entry_id, id, step, from_state, to_state, at, actor_label)
              SELECT subject_id, id, uuid_v7($5), 'question', state, state, $2, 'records' FROM questioned)
-         SELECT subject_id, id, region, state AS cause FROM questioned",
+         SELECT subject_id, id, list, state, agency_id, region, ground_version_id, ground_review_by, '{}'::text[] AS kinds FROM questioned",
     )
     .bind::<Array<SqlUuid>, _>(subjects)
     .bind::<Timestamptz, _>(now)

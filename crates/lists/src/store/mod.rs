@@ -3,3 +3,4 @@
 pub(crate) mod channel;
 pub(crate) mod entries;
 pub(crate) mod follow;
+pub(crate) mod reviews;

@@ -1,10 +1,13 @@
 //! The inbox of an agency. A reader says how far it has come and gets what follows, in the order in which it was committed; what nobody had before is
-//! marked as delivered in the very transaction that finds its ground standing. Nothing is held across a wait.
+//! marked as delivered in the very transaction that finds its ground standing, or of an agency message that it was not withdrawn. Nothing is held
+//! across a wait.
 
-use super::super::Dispatch;
+use super::super::{Dispatch, messages as agency_messages};
 use super::{PURPOSE, message};
-use crate::model::directives::{DirectiveMessage, DirectiveState, INBOX_BUSY, InboxPage, InboxPosition, MessageReminder, Turn};
+use crate::model::directives::{DirectiveState, INBOX_BUSY, InboxPage, InboxPosition, MessageReminder, Turn};
+use crate::model::messages::InboxMessage;
 use crate::store::directives::{self, DirectiveRow, Slot};
+use crate::store::messages::{self as message_rows, MessageRow};
 use chrono::{DateTime, Utc};
 use credence_audit::access::{Statement, logged};
 use credence_audit::{Change, record};
@@ -115,18 +118,22 @@ impl Dispatch {
                 break;
             }
         }
-        let new: Vec<(Uuid, Uuid)> =
-            ahead.iter().filter(|(_, turn)| *turn == Turn::Hand).map(|(slot, _)| (slot.subject_id, slot.directive_id)).collect();
-        let handed = if new.is_empty() { BTreeMap::new() } else { self.hand_out(actor, agency, &new, now).await? };
+        let (told, new): (Vec<&Slot>, Vec<&Slot>) =
+            ahead.iter().filter(|(_, turn)| *turn == Turn::Hand).map(|(slot, _)| slot).partition(|slot| slot.message);
+        let handed = if told.is_empty() && new.is_empty() {
+            BTreeMap::new()
+        } else {
+            self.hand_out(actor, agency, &keys(&new), &keys(&told), now).await?
+        };
         for (slot, turn) in ahead {
             let turn = match turn {
-                Turn::Hand => handed.get(&slot.directive_id).copied().unwrap_or_else(|| {
+                Turn::Hand => handed.get(&slot.id).copied().unwrap_or_else(|| {
                     look.busy = true;
                     Turn::Wait
                 }),
                 // A reminder of a directive that nobody has yet would bring it by a back door.
-                Turn::Show if slot.reminder_id.is_some() && slot.state == DirectiveState::Issued.code() => {
-                    match handed.get(&slot.directive_id) {
+                Turn::Show if slot.reminder_id.is_some() && slot.state.as_deref() == Some(DirectiveState::Issued.code()) => {
+                    match handed.get(&slot.id) {
                         Some(Turn::Hand | Turn::Show) => Turn::Show,
                         _ => Turn::Pass,
                     }
@@ -145,55 +152,75 @@ impl Dispatch {
         Ok(look)
     }
 
-    /// Marks what is handed out as delivered, as far as nobody is changing it at this moment. Returns what became of each that could be locked.
-    async fn hand_out(&self, actor: &Actor, agency: Uuid, new: &[(Uuid, Uuid)], now: DateTime<Utc>) -> Result<BTreeMap<Uuid, Turn>> {
+    /// Marks what is handed out as delivered, directives and agency messages, as far as nobody is changing it at this moment. Returns what became of
+    /// each that could be locked.
+    async fn hand_out(
+        &self,
+        actor: &Actor,
+        agency: Uuid,
+        new: &[(Uuid, Uuid)],
+        told: &[(Uuid, Uuid)],
+        now: DateTime<Utc>,
+    ) -> Result<BTreeMap<Uuid, Turn>> {
         self.db
             .write(async |tx| {
                 let mut turns = BTreeMap::new();
                 let mut standing = Vec::with_capacity(new.len());
-                for locked in directives::lock_free(tx, new, china_date(now)).await? {
+                let free = if new.is_empty() { Vec::new() } else { directives::lock_free(tx, new, china_date(now)).await? };
+                for locked in free {
                     let turn = locked.turn()?;
                     if turn == Turn::Hand {
                         standing.push((locked.subject_id, locked.id));
                     }
                     turns.insert(locked.id, turn);
                 }
-                if standing.is_empty() {
+                if !standing.is_empty() {
+                    let count = directives::mark_delivered(tx, &standing, now).await?;
+                    let ids: Vec<Uuid> = standing.iter().map(|(_, id)| *id).collect();
+                    let detail = json!({ "agency_id": agency, "count": count, "directives": ids });
+                    record(tx, actor, Change::new("directives.deliver", "agency", agency).with(detail), now).await?;
+                }
+                let messages = message_rows::lock_free(tx, told).await?;
+                turns.extend(messages.iter().map(|locked| (locked.id, locked.turn())));
+                let count = agency_messages::hand_out(tx, actor, agency, &messages, now).await?;
+                if standing.is_empty() && count == 0 {
                     // Nothing is written, and that is as it should be.
                     tx.mark_recorded();
-                    return Ok(turns);
                 }
-                let count = directives::mark_delivered(tx, &standing, now).await?;
-                let ids: Vec<Uuid> = standing.iter().map(|(_, id)| *id).collect();
-                let detail = json!({ "agency_id": agency, "count": count, "directives": ids });
-                record(tx, actor, Change::new("directives.deliver", "agency", agency).with(detail), now).await?;
                 Ok(turns)
             })
             .await
     }
 
     /// The messages of what is shown, between the two halves of an entry of the access log: they tell what is not public.
-    async fn messages(&self, actor: &Actor, shown: &[Slot], now: DateTime<Utc>) -> Result<Vec<DirectiveMessage>> {
+    async fn messages(&self, actor: &Actor, shown: &[Slot], now: DateTime<Utc>) -> Result<Vec<InboxMessage>> {
         let today = china_date(now);
         let configuration = self.configuration.fresh(&self.db).await?;
         let directory = self.directory.get(&self.db, now).await?;
         let statement = Statement { action: "inbox.read", purpose: Some(PURPOSE), ..Statement::default() };
         logged(&self.db, actor, statement, now, async || {
-            let mut keys: Vec<(Uuid, Uuid)> = shown.iter().map(|slot| (slot.subject_id, slot.directive_id)).collect();
-            keys.sort_unstable();
-            keys.dedup();
-            let rows = directives::rows(&mut *self.db.read().await?, &keys, today).await?;
+            let (told, of_directives): (Vec<&Slot>, Vec<&Slot>) = shown.iter().partition(|slot| slot.message);
+            let mut conn = self.db.read().await?;
+            let rows = directives::rows(&mut conn, &keys(&of_directives), today).await?;
             let by_id: BTreeMap<Uuid, DirectiveRow> = rows.into_iter().map(|row| (row.id, row)).collect();
+            let rows = message_rows::rows(&mut conn, &keys(&told)).await?;
+            let told: BTreeMap<Uuid, MessageRow> = rows.into_iter().map(|row| (row.id, row)).collect();
+            drop(conn);
             let mut messages = Vec::with_capacity(shown.len());
             for slot in shown {
-                let row = by_id.get(&slot.directive_id).ok_or_else(|| Problem::internal("a directive vanished"))?;
-                messages.push(match (slot.reminder_id, &slot.reminder_kind, slot.reminder_due_on) {
+                if let Some(row) = told.get(&slot.id) {
+                    messages.push(InboxMessage::Message(Box::new(agency_messages::message(&configuration, &directory, row, today))));
+                    continue;
+                }
+                let row = by_id.get(&slot.id).ok_or_else(|| Problem::internal("what an inbox shows vanished"))?;
+                let of_directive = match (slot.reminder_id, &slot.reminder_kind, slot.reminder_due_on) {
                     (Some(id), Some(kind), Some(due_on)) => {
                         let about = MessageReminder { kind: kind.clone(), due_on };
                         message::reminder(self, &configuration, &directory, row, (id, about), today)?
                     }
                     _ => message::message(self, &configuration, &directory, row, today)?,
-                });
+                };
+                messages.push(InboxMessage::Directive(Box::new(of_directive)));
             }
             Ok((None, messages))
         })
@@ -201,6 +228,14 @@ impl Dispatch {
     }
 }
 
-fn page(messages: Vec<DirectiveMessage>, position: InboxPosition, begun: Instant) -> InboxPage {
+/// The keys (subject, id) of what stands at these places, each once.
+fn keys(slots: &[&Slot]) -> Vec<(Uuid, Uuid)> {
+    let mut keys: Vec<(Uuid, Uuid)> = slots.iter().map(|slot| (slot.subject_id, slot.id)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+fn page(messages: Vec<InboxMessage>, position: InboxPosition, begun: Instant) -> InboxPage {
     InboxPage { messages, next: paging::encode(&position), waited: (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0 }
 }

@@ -22,6 +22,8 @@ use uuid::Uuid;
 
 /// Topic of reminders.
 const REMINDER: &str = "directive.reminder";
+/// Topic of updates: the directive is told again because of what changed under it.
+pub(crate) const UPDATE: &str = "directive.update";
 
 /// The viewer that an agency is for the directives it carries out.
 pub(crate) fn acting(directory: &Snapshot, agency: Uuid) -> Viewer {
@@ -227,7 +229,7 @@ pub fn message(
     })
 }
 
-/// The message of a reminder.
+/// The message of a reminder or update.
 pub(crate) fn reminder(
     dispatch: &Dispatch,
     configuration: &Configuration,
@@ -237,7 +239,8 @@ pub(crate) fn reminder(
     today: NaiveDate,
 ) -> Result<DirectiveMessage> {
     let of = message(dispatch, configuration, directory, row, today)?;
-    Ok(DirectiveMessage { id, topic: REMINDER.to_owned(), reminder: Some(about), ..of })
+    let topic = if about.kind == "updated" { UPDATE } else { REMINDER };
+    Ok(DirectiveMessage { id, topic: topic.to_owned(), reminder: Some(about), ..of })
 }
 
 /// The body of a directive's message, for the inbox and for pushing.
@@ -254,7 +257,7 @@ pub fn payload(
     serde_json::to_value(message(dispatch, configuration, directory, row, today)?).map_err(Problem::internal)
 }
 
-/// The body of a message that is pushed: of a directive, or of a reminder of one. `None` when there is none with this id.
+/// The body of a message that is pushed: of a directive, or of a reminder or update of one. `None` when there is none with this id.
 ///
 /// # Errors
 /// As [`message`], and when the database cannot be read.
@@ -269,7 +272,7 @@ pub async fn message_body(
 ) -> Result<Option<Value>> {
     let Some(row) = directives::rows(conn, &[(subject, directive)], today).await?.pop() else { return Ok(None) };
     let configuration = dispatch.configuration.get();
-    if topic != REMINDER {
+    if topic != REMINDER && topic != UPDATE {
         return payload(dispatch, &configuration, directory, &row, today).map(Some);
     }
     let Some(of) = reminders::find(conn, subject, id).await? else { return Ok(None) };

@@ -5,17 +5,20 @@
 //! process that dies between them leaves the lease to run out, and the message goes out again under the same id: at least once, never lost.
 //!
 //! Messages about one subject arrive in the order in which they were put out; a release overtakes what it does not lift, and nothing that is on its way.
+//! Messages of no directive ([`super::messages`]) wait for what is on its way only, and hold nothing back.
 
 pub mod schedule;
 pub mod send;
 pub mod sign;
 pub mod target;
 
-use super::{Dispatch, directives};
+use super::directives::message::UPDATE;
+use super::{Dispatch, directives, messages};
+use crate::model::directives::Turn;
 use crate::model::endpoints::{MessageState, Scheme};
 use crate::store;
 use crate::store::push::{Attempt, Settled, Share, Standing, Taken};
-use chrono::{DateTime, Duration, SecondsFormat, Utc};
+use chrono::{DateTime, Duration, NaiveDate, SecondsFormat, Utc};
 use credence_audit::{Change, record};
 use credence_core::actor::Actor;
 use credence_core::clock::china_date;
@@ -52,17 +55,34 @@ enum Verdict {
 }
 
 /// A release is sent whatever became of the ground. Everything else about a directive, reminders of it included, leaves only while its ground stands
-/// and the directive asks for something.
+/// and the directive asks for something. Of what an agency declined it is told nothing new.
 fn verdict(topic: &str, standing: &Standing) -> Verdict {
     let first = standing.state == "issued";
     match standing.state.as_str() {
         "proposed" | "held" | "cancelled" => Verdict::Never,
         _ if topic == "directive.release" => Verdict::Send { first },
         "released" | "completed" => Verdict::Never,
+        "declined" if topic == UPDATE => Verdict::Never,
         _ if topic == "directive.reminder" && !standing.owed => Verdict::Never,
         _ if standing.kind == "execute" && !standing.stands => Verdict::Later,
         _ => Verdict::Send { first },
     }
+}
+
+/// What becomes of a message that is due, judged under the lock of the directive or agency message that it tells of; `None` while somebody else is
+/// changing that. What was acknowledged needs no telling.
+async fn judge(tx: &mut Tx<'_>, message: &Taken, today: NaiveDate) -> Result<Option<Verdict>> {
+    if let Some(directive) = message.directive_id {
+        let standing = store::push::lock_directive(tx, message, directive, today).await?;
+        return Ok(standing.map(|standing| verdict(&message.topic, &standing)));
+    }
+    let locked = store::messages::lock_free(tx, &[(message.subject_id, message.id)]).await?;
+    Ok(locked.first().map(|locked| match locked.turn() {
+        _ if locked.acknowledged => Verdict::Never,
+        Turn::Hand => Verdict::Send { first: true },
+        Turn::Show => Verdict::Send { first: false },
+        Turn::Pass | Turn::Wait => Verdict::Never,
+    }))
 }
 
 fn actor() -> Actor {
@@ -210,7 +230,7 @@ async fn deliver(dispatch: &Dispatch, sender: &Sender, message: &Taken, lease: U
     settle(dispatch, message, lease, at, &answer).await
 }
 
-/// Asks once more whether the message may leave and marks its directive as delivered, in one transaction; the request, when it may.
+/// Asks once more whether the message may leave and marks what it tells of as delivered, in one transaction; the request, when it may.
 async fn prepare(dispatch: &Dispatch, message: &Taken, lease: Uuid) -> Result<Option<Request>> {
     let now = dispatch.clock.now();
     let today = china_date(now);
@@ -219,15 +239,15 @@ async fn prepare(dispatch: &Dispatch, message: &Taken, lease: Uuid) -> Result<Op
     dispatch
         .db
         .write(async |tx| {
-            // The directive first, as everybody does who changes both.
-            let standing = store::push::lock_directive(tx, message, today).await?;
+            // What it tells of first, as everybody does who changes both.
+            let verdict = judge(tx, message, today).await?;
             if !store::push::lock(tx, message, lease).await? {
                 store::push::let_go(tx, message, lease).await?;
                 tx.mark_recorded();
                 return Ok(None);
             }
-            let Some(standing) = standing else { return put_off(tx, message, lease, now + Duration::seconds(BUSY_SECONDS)).await };
-            let first = match verdict(&message.topic, &standing) {
+            let Some(verdict) = verdict else { return put_off(tx, message, lease, now + Duration::seconds(BUSY_SECONDS)).await };
+            let first = match verdict {
                 Verdict::Never => return drop_message(tx, message, lease, now).await,
                 Verdict::Later => {
                     let until = now + Duration::seconds(GROUND_SECONDS);
@@ -239,23 +259,17 @@ async fn prepare(dispatch: &Dispatch, message: &Taken, lease: Uuid) -> Result<Op
             let Some(url) = store::push::active_url(tx, message.endpoint_id).await? else {
                 return put_off(tx, message, lease, now).await;
             };
-            let data = directives::message_body(
-                dispatch,
-                &directory,
-                (message.id, &message.topic),
-                tx.conn(),
-                message.directive_id,
-                message.subject_id,
-                today,
-            )
-            .await?;
+            let data = match message.directive_id {
+                Some(directive) => {
+                    let of = (message.id, message.topic.as_str());
+                    directives::message_body(dispatch, &directory, of, tx.conn(), directive, message.subject_id, today).await?
+                }
+                None => messages::message_body(dispatch, &directory, (message.subject_id, message.id), tx.conn(), today).await?,
+            };
             let Some(data) = data else { return drop_message(tx, message, lease, now).await };
             let request = request(dispatch, tx, message, url, &data, now).await?;
             if first {
-                store::directives::mark_delivered(tx, &[(message.subject_id, message.directive_id)], now).await?;
-                let detail = json!({ "endpoint_id": message.endpoint_id, "message_id": message.id });
-                let change = Change::new("directive.push", "directive", message.directive_id).about(message.subject_id).with(detail);
-                record(tx, &actor(), change, now).await?;
+                hand_out(tx, message, now).await?;
             } else {
                 // Nothing was changed; the attempt itself is written down when it is over.
                 tx.mark_recorded();
@@ -263,6 +277,22 @@ async fn prepare(dispatch: &Dispatch, message: &Taken, lease: Uuid) -> Result<Op
             Ok(Some(request))
         })
         .await
+}
+
+/// From now on the agency may have what the message tells of.
+async fn hand_out(tx: &mut Tx<'_>, message: &Taken, now: DateTime<Utc>) -> Result<()> {
+    let change = match message.directive_id {
+        Some(directive) => {
+            store::directives::mark_delivered(tx, &[(message.subject_id, directive)], now).await?;
+            Change::new("directive.push", "directive", directive)
+        }
+        None => {
+            store::messages::mark_delivered(tx, &[(message.subject_id, message.id)], now).await?;
+            Change::new("agency_message.push", "agency_message", message.id)
+        }
+    };
+    let detail = json!({ "endpoint_id": message.endpoint_id, "message_id": message.id });
+    record(tx, &actor(), change.about(message.subject_id).with(detail), now).await
 }
 
 /// The lease is given back. That is the schedule's own business and no change of anything.
@@ -274,7 +304,7 @@ async fn put_off(tx: &mut Tx<'_>, message: &Taken, lease: Uuid, until: DateTime<
 
 async fn drop_message(tx: &mut Tx<'_>, message: &Taken, lease: Uuid, now: DateTime<Utc>) -> Result<Option<Request>> {
     let settled = Settled { state: MessageState::Cancelled.code(), attempts: message.attempts, next_at: now, settled_at: Some(now) };
-    if store::push::settle(tx, message, lease, settled).await? {
+    if store::push::settle(tx, message, lease, settled).await? && message.directive_id.is_some() {
         store::push::wake_next(tx, &[message.place()], now).await?;
     }
     let detail = json!({ "endpoint_id": message.endpoint_id, "topic": message.topic });
@@ -328,7 +358,8 @@ async fn settle(dispatch: &Dispatch, message: &Taken, lease: Uuid, at: DateTime<
             store::push::record_attempt(tx, message, attempt).await?;
             // Whoever lost the lease, or whose message was cancelled meanwhile, has only made an attempt.
             let held = store::push::settle(tx, message, lease, settled).await?;
-            if held {
+            // A message of no directive held nothing back, and lets nothing wait.
+            if held && message.directive_id.is_some() {
                 match step {
                     Step::Delivered => store::push::wake_next(tx, &[message.place()], now).await?,
                     Step::Dead => store::push::wait_behind(tx, message, None).await?,
@@ -383,6 +414,20 @@ mod tests {
         assert_eq!(remind("execute", "released", true), Verdict::Never);
         assert_eq!(remind("release", "delivered", false), Verdict::Send { first: false });
         assert_eq!(remind("release", "completed", false), Verdict::Never);
+    }
+
+    #[test]
+    fn an_update_goes_to_who_has_the_directive_and_goes_on_with_it() {
+        let update = |state, stands, owed| verdict("directive.update", &Standing { owed, ..standing("execute", state, stands) });
+        for state in ["delivered", "accepted", "reported"] {
+            for owed in [true, false] {
+                assert_eq!(update(state, true, owed), Verdict::Send { first: false }, "{state}: it is about no deadline");
+            }
+            assert_eq!(update(state, false, false), Verdict::Later, "{state}");
+        }
+        for state in ["declined", "held", "cancelled", "released"] {
+            assert_eq!(update(state, true, false), Verdict::Never, "{state}");
+        }
     }
 
     #[test]

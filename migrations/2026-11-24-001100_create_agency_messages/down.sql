@@ -1,0 +1,2 @@
+DROP TABLE agency_messages;
+DROP FUNCTION agency_messages_guard();
