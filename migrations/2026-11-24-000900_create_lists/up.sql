@@ -279,7 +279,7 @@ COMMENT ON TABLE list_entry_steps IS 'Every step of every entry, as it was taken
 COMMENT ON COLUMN list_entry_steps.subject_id IS 'Whom the entry is about';
 COMMENT ON COLUMN list_entry_steps.entry_id IS 'The entry';
 COMMENT ON COLUMN list_entry_steps.id IS 'UUID version 7: steps in order';
-COMMENT ON COLUMN list_entry_steps.step IS 'propose, notice, object, answer, decide, list, mirror, question, confirm_ground, exit, drop';
+COMMENT ON COLUMN list_entry_steps.step IS 'propose, notice, object, answer, decide, list, mirror, question, confirm_ground, move_on, exit, drop';
 COMMENT ON COLUMN list_entry_steps.from_state IS 'State before; empty for the first step';
 COMMENT ON COLUMN list_entry_steps.to_state IS 'State after';
 COMMENT ON COLUMN list_entry_steps.at IS 'When';

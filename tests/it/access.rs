@@ -91,8 +91,48 @@ fn allowed(method: &str, path: &str) -> Option<&'static [Role]> {
         | ("post", "/v1/typical-cases/{case_id}/publish" | "/v1/typical-cases/{case_id}/refuse" | "/v1/typical-cases/{case_id}/withdraw") => {
             &[CreditOffice]
         }
-        ("post", "/v1/attachments") => &[Provider, Approver, Consumer],
-        ("get", "/v1/attachments/{attachment_id}") => &[Provider, Approver, Consumer, CreditOffice, Auditor],
+        ("post", "/v1/attachments") => &[Provider, Approver, Consumer, Clerk],
+        ("get", "/v1/attachments/{attachment_id}") => &[Provider, Approver, Consumer, Clerk, CreditOffice, Auditor],
+        ("post", "/v1/me/subjects/{subject_id}/attachments") => &[Subject],
+        ("get", "/v1/cases/{case_id}/papers/{paper_id}/content") => &[Subject, Clerk, Provider, Approver, CreditOffice],
+        (
+            "get",
+            "/v1/me/subjects/{subject_id}/repair-eligibility"
+            | "/v1/me/subjects/{subject_id}/cases"
+            | "/v1/me/subjects/{subject_id}/cases/{case_id}",
+        )
+        | (
+            "post",
+            "/v1/me/subjects/{subject_id}/cases"
+            | "/v1/me/subjects/{subject_id}/cases/{case_id}/papers"
+            | "/v1/me/subjects/{subject_id}/cases/{case_id}/withdraw"
+            | "/v1/me/subjects/{subject_id}/cases/{case_id}/lines/{line_id}/review",
+        ) => &[Subject],
+        ("post", "/v1/case-lookups") | ("get", "/v1/repair-commitments") => EVERYBODY,
+        (
+            "post",
+            "/v1/cases"
+            | "/v1/cases/{case_id}/papers"
+            | "/v1/cases/{case_id}/withdraw"
+            | "/v1/cases/{case_id}/lines/{line_id}/review"
+            | "/v1/repair-eligibility",
+        )
+        | ("get", "/v1/cases/{case_id}/receipt") => &[Clerk],
+        ("get", "/v1/cases") => &[Clerk, CreditOffice, Auditor],
+        ("get", "/v1/cases/{case_id}") => &[Clerk, Provider, Approver, CreditOffice, Auditor],
+        ("get", "/v1/case-lines") => &[Provider, Approver, CreditOffice, Auditor],
+        ("post", "/v1/case-lines/{line_id}/self-check" | "/v1/rules/diff") => &[CreditOffice],
+        ("post", "/v1/case-lines/{line_id}/accept" | "/v1/case-lines/{line_id}/stop" | "/v1/case-lines/{line_id}/resume")
+        | ("post", "/v1/repair-trainings") => &[Provider, Approver],
+        (
+            "post",
+            "/v1/case-lines/{line_id}/not-accept"
+            | "/v1/case-lines/{line_id}/decide"
+            | "/v1/case-lines/{line_id}/decide-review"
+            | "/v1/case-lines/{line_id}/extend"
+            | "/v1/case-lines/{line_id}/unshield",
+        ) => &[Approver],
+        ("get", "/v1/repair-trainings/indicator" | "/v1/effects") | ("post", "/v1/effects/verify") => &[CreditOffice, Auditor],
         _ => return None,
     })
 }
@@ -133,6 +173,27 @@ fn body(path: &str, ids: &Ids) -> Value {
         "/v1/checks/{check_id}/feedback" => json!({ "outcome": "pending", "reason": "x" }),
         "/v1/check-batches" => json!({ "name": "x", "matter": "nothing", "purpose": "x", "subjects": [] }),
         "/v1/typical-cases" => json!({ "feedback_id": id, "title": "x", "body": "x" }),
+        "/v1/me/subjects/{subject_id}/cases" | "/v1/cases" => {
+            let mut case = json!({
+                "kind": "dispute", "statement": "x", "applicant": "subject", "lines": [{ "record_id": id, "ground": "error" }],
+                "person": { "name": "x", "document_kind": "身份证", "document_number": resident_id(1) },
+            });
+            if path == "/v1/cases" {
+                case["subject_id"] = json!(id);
+            }
+            case
+        }
+        "/v1/case-lookups" => json!({ "case_no": "x", "code": "x" }),
+        "/v1/repair-eligibility" => json!({ "subject_id": id, "authorisation": "x" }),
+        "/v1/case-lines/{line_id}/self-check" => json!({ "finding": "forward", "reason": "x" }),
+        "/v1/case-lines/{line_id}/accept" | "/v1/case-lines/{line_id}/resume" | "/v1/effects/verify" => json!({}),
+        "/v1/case-lines/{line_id}/decide" => json!({ "outcome": "rejected", "reason": "x" }),
+        "/v1/case-lines/{line_id}/decide-review" => json!({ "outcome": "upheld", "text": "x" }),
+        "/v1/case-lines/{line_id}/stop" => json!({ "reason": "鉴定", "note": "x" }),
+        "/v1/case-lines/{line_id}/unshield" => json!({ "reason": "x", "completed": false }),
+        "/v1/repair-trainings" => json!({ "subject_id": id, "kind": "training", "held_on": "2026-11-20", "organiser": "x" }),
+        "/v1/rules/diff" => json!({ "rules": [] }),
+        _ if path.ends_with("/papers") => json!({ "papers": [] }),
         _ if path.starts_with("/v1/webhook-endpoints/") => json!({}),
         _ if path.ends_with("/objection") => json!({ "text": "x" }),
         _ if path.ends_with("/correct") => json!({ "fields": {}, "reason": "x" }),
@@ -160,10 +221,20 @@ fn call(caller: &Caller, method: &str, path: &str, ids: &Ids) -> Answer {
         .replace("{merge_id}", &nil)
         .replace("{row_id}", &nil)
         .replace("{list}", "serious_illegality");
-    let url =
-        ["entry_id", "action_id", "directive_id", "endpoint_id", "check_id", "check_batch_id", "case_id", "attachment_id", "message_id"]
-            .iter()
-            .fold(url, |url, name| url.replace(&format!("{{{name}}}"), &nil));
+    let nils = [
+        "entry_id",
+        "action_id",
+        "directive_id",
+        "endpoint_id",
+        "check_id",
+        "check_batch_id",
+        "case_id",
+        "line_id",
+        "paper_id",
+        "attachment_id",
+        "message_id",
+    ];
+    let url = nils.iter().fold(url, |url, name| url.replace(&format!("{{{name}}}"), &nil));
     assert!(!url.contains('{'), "{url}");
     match (method, path) {
         ("get", "/v1/joint-action/evaluation") => caller.get("/v1/joint-action/evaluation?by=month&from=2026-01&to=2026-11"),

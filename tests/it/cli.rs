@@ -518,6 +518,8 @@ fn every_command_has_help() {
         vec!["code", "check"],
         vec!["calendar"],
         vec!["calendar", "add"],
+        vec!["rules"],
+        vec!["rules", "diff"],
         vec!["admin"],
         vec!["admin", "add-account"],
         vec!["admin", "add-key"],
@@ -594,12 +596,12 @@ fn a_demonstration_that_was_stopped_is_finished_by_the_next_start_and_kept_by_ev
         assert_eq!(last[kept], third[kept]);
     }
     let tries: Vec<&str> = last["try"].as_array().unwrap().iter().map(|t| t["command"].as_str().unwrap()).collect();
-    assert_eq!(tries.len(), 6);
+    assert_eq!(tries.len(), 7);
     let elsewhere = tempfile::tempdir().unwrap();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let shell = |line: &str| run(Command::new("sh").args(["-c", line]).env_clear().env("PATH", &path).current_dir(elsewhere.path()));
     let url = last["url"].as_str().unwrap();
-    for line in tries[..3].iter().chain(&tries[5..]) {
+    for line in tries[..3].iter().chain(&tries[5..6]) {
         // Whether curl is installed here is no question of this program; where it would go is.
         let words = shell(&line.replacen("curl", "printf '%s\\n'", 1)).out;
         let address = words.lines().find(|word| word.starts_with(url)).unwrap_or_else(|| panic!("{line}: {words}"));
@@ -610,6 +612,27 @@ fn a_demonstration_that_was_stopped_is_finished_by_the_next_start_and_kept_by_ev
     let shown = |path: &str| crate::support::Caller::new(url, None).get(path).ok()["items"].as_array().map_or(0, Vec::len);
     assert!(shown("/v1/lists/judgment_defaulter/entries") > 0);
     assert!(shown("/v1/lists/serious_illegality/entries") <= 2 && shown("/v1/lists/city_commendation/notices") <= 1);
+    // The repair was granted once, whatever four starts did, and is followed by number and code: of two agencies that had read it one has answered.
+    let words = shell(&tries[6].replacen("curl", "printf '%s\\n'", 1)).out;
+    let asked: Value = serde_json::from_str(words.lines().last().unwrap()).unwrap_or_else(|e| panic!("{e}: {words}"));
+    assert!(words.lines().any(|word| word == format!("{url}/v1/case-lookups")), "{words}");
+    let case = crate::support::Caller::new(url, None).post("/v1/case-lookups", &asked).ok();
+    let tracker = &case["lines"][0]["tracker"];
+    assert_eq!((&case["lines"][0]["outcome"], &tracker["open"], &tracker["overdue"]), (&json!("granted"), &json!(1), &json!(1)), "{case}");
+    let effects = tracker["effects"].as_array().unwrap();
+    assert_eq!(effects.len(), 1, "repaired once: {tracker}");
+    let agencies: Vec<&Value> = effects[0]["recipients"].as_array().unwrap().iter().filter(|r| r["kind"] == "agency").collect();
+    let answered: Vec<&Value> = agencies.iter().copied().filter(|r| r["state"] == "done" && r["detail"]["text"].is_string()).collect();
+    assert_eq!((agencies.len(), answered.len()), (2, 1), "{tracker}");
+    // Its penalty is gone, one is corrected, one has its mark.
+    let uscc = last["example_uscc"].as_str().unwrap();
+    let path = format!("/v1/subjects/{uscc}/file?section=administrative_penalty&limit=200");
+    let file = crate::support::Caller::new(url, None).get(&path).ok();
+    let statements = file["sections"][0]["statements"].as_array().unwrap();
+    let decided = |number: &str| statements.iter().find(|s| s["data"]["CF_WSH"].as_str().is_some_and(|no| no.ends_with(number)));
+    let disputed = ["〕9001号", "〕9003号", "〕9004号"].map(|number| decided(number).map(|s| s["disputed"] == true));
+    assert_eq!(disputed, [None, Some(false), Some(true)]);
+    assert_eq!(decided("〕9003号").unwrap()["data"]["CF_NR_FK"], "0.2");
     let pushed = shell(tries[3]);
     assert_eq!(pushed.code, Some(3), "{pushed:?}");
     assert!(pushed.out.contains("1 accepted") && pushed.out.contains("row 2: [uscc_check_char]"), "{pushed:?}");

@@ -325,7 +325,7 @@ fn status_one_means_opposite_things_in_the_two_forms() {
     let v1 = |n: u32, state: &str| {
         format!(
             "CF_WSH,CF_CFMC,CF_CFLB1,CF_CFLB2,CF_SY,CF_YJ,CF_XDR_MC,CF_XDR_SHXYM,CF_FR,CF_JG,CF_JDRQ,CF_XZJG,CF_ZT\n\
-             廊旧字〔2018〕{n}号,某案,罚款,警告,事实,依据,廊坊市旧表有限公司,{},张某,罚款贰仟元,2018/05/04,廊坊市市场监督管理局,{state}\n",
+             廊旧字〔2026〕{n}号,某案,罚款,警告,事实,依据,廊坊市旧表有限公司,{},张某,罚款贰仟元,2026/05/04,廊坊市市场监督管理局,{state}\n",
             builders::party(n)
         )
     };

@@ -80,6 +80,7 @@ fn a_crate_writes_only_its_own_tables() {
                 "quarantined_rows",
                 "unmatched_rows",
                 "record_versions",
+                "record_marks",
                 "snapshot_records",
             ],
         ),
@@ -104,6 +105,23 @@ fn a_crate_writes_only_its_own_tables() {
             ],
         ),
         ("lists", &["list_entries", "list_entry_steps", "list_notices"]),
+        (
+            "redress",
+            &[
+                "redress_cases",
+                "redress_lines",
+                "redress_steps",
+                "redress_papers",
+                "redress_stops",
+                "redress_extensions",
+                "redress_commitments",
+                "repair_bars",
+                "repair_trainings",
+                "effects",
+                "effect_followups",
+                "case_notices",
+            ],
+        ),
     ]);
     let tables: Vec<(&str, &str)> = owners.iter().flat_map(|(owner, tables)| tables.iter().map(move |t| (*owner, *t))).collect();
     for (name, text) in crates() {

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! says who calls, when (in China), what is sent and what comes back. What comes back has to hold at least what is written; `{{name}}` takes a
-//! value the first time it is met and has to be that value from then on. A line `wait` instead of a request lets the background work of that moment end.
+//! value the first time it is met and has to be that value from then on. `UPLOAD path name` sends a small PDF of that name. A line `wait` instead of a request lets the background work of that moment end.
 
 use crate::support::TestApp;
 use serde_json::Value;
@@ -125,6 +125,11 @@ pub fn execute(app: &TestApp, document: &str, callers: &BTreeMap<&str, String>, 
             ("POST", false) => {
                 let json: Value = serde_json::from_str(&body).unwrap_or_else(|e| panic!("{place}: {e}: {body}"));
                 caller.post(&path, &json)
+            }
+            // `UPLOAD path name`: a small PDF of that name.
+            ("UPLOAD", _) => {
+                let (path, name) = path.split_once(' ').unwrap_or_else(|| panic!("{place}: UPLOAD path name"));
+                caller.post_bytes(&format!("{path}?file_name={name}"), "application/octet-stream", b"%PDF-1.4\n% proof of payment\n%%EOF\n")
             }
             (method, _) => panic!("{place}: {method}"),
         };

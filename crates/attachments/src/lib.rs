@@ -3,6 +3,8 @@
 
 pub mod model;
 pub mod routes;
+mod s3;
+mod scan;
 pub mod service;
 mod sniff;
 mod store;

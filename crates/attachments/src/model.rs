@@ -51,13 +51,27 @@ pub static TOO_MANY_UPLOADS: ProblemType = ProblemType {
     zh: "正在上传的附件过多；请稍后再试",
     en: "too many attachments are being uploaded; try again in a moment",
 };
-/// The agency has uploaded as much as it may on a day.
+/// The agency, or the subject, has uploaded as much as it may on a day.
 pub static ATTACHMENTS_DAY_FULL: ProblemType = ProblemType {
     code: "attachments_day_full",
     kind: Kind::TooMany,
-    zh: "本单位当日上传的附件总量已达上限（上限 limit_bytes，已用 used_bytes 字节），未保存；请压缩文件，或于次日（retry_after_seconds 秒后）再上传",
-    en: "with this file the agency would upload more than `limit_bytes` on one day (`used_bytes` are used), so nothing was kept; make it smaller, or upload it \
-         tomorrow, after `retry_after_seconds`",
+    zh: "本单位（主体）当日上传的附件总量已达上限（上限 limit_bytes，已用 used_bytes 字节），未保存；请压缩文件，或于次日（retry_after_seconds 秒后）再上传",
+    en: "with this file the agency or subject would upload more than `limit_bytes` on one day (`used_bytes` are used), so nothing was kept; make it smaller, or \
+         upload it tomorrow, after `retry_after_seconds`",
+};
+/// The virus scanner found something.
+pub static ATTACHMENT_INFECTED: ProblemType = ProblemType {
+    code: "attachment_infected",
+    kind: Kind::Unprocessable,
+    zh: "附件被检出病毒或恶意代码，未保存；请在本机杀毒后重新制作文件再上传",
+    en: "a virus was found in the attachment and nothing was kept; clean the machine it came from, make the file anew and upload that",
+};
+/// The virus scanner did not come to a result.
+pub static ATTACHMENT_SCAN_FAILED: ProblemType = ProblemType {
+    code: "attachment_scan_failed",
+    kind: Kind::Unavailable,
+    zh: "病毒检查未能完成，附件未保存；请稍后再上传，仍不成功的请联系平台运维人员",
+    en: "the attachment could not be looked at for viruses, so nothing was kept; upload it again later, and tell the operators when that fails too",
 };
 
 /// What is said about an attachment.

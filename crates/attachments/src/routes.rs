@@ -8,8 +8,8 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use credence_audit::access::{Statement, logged};
-use credence_core::problem::{Problem, Result};
-use credence_core::{Actor, Permission};
+use credence_core::problem::{NOT_FOUND, Problem, Result};
+use credence_core::{Actor, Permission, SubjectId};
 use credence_web::{ApiResult, Caller, ProblemBody};
 use futures_util::StreamExt;
 use serde::Deserialize;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 /// Mounts the routes.
 pub fn configure(config: &mut ServiceConfig) {
-    config.service(upload_attachment).service(get_attachment);
+    config.service(upload_attachment).service(get_attachment).service(upload_own_attachment);
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -30,9 +30,10 @@ struct UploadParams {
     file_name: Option<String>,
 }
 
-/// Whoever reports on directives or proposes list entries has something to attach.
+/// Whoever reports on directives, takes cases in at the counter, or proposes list entries has something to attach.
 fn may_upload(actor: &Actor) -> Result<()> {
-    if actor.may(Permission::ActOnDirectives) { Ok(()) } else { actor.require(Permission::ProposeListing) }
+    let attaches = [Permission::ActOnDirectives, Permission::TakeCases].into_iter().any(|permission| actor.may(permission));
+    if attaches { Ok(()) } else { actor.require(Permission::ProposeListing) }
 }
 
 fn may_read(actor: &Actor) -> Result<()> {
@@ -86,6 +87,32 @@ async fn upload_attachment(
     Ok(HttpResponse::Created().insert_header(("Location", format!("/v1/attachments/{}", view.id))).json(view))
 }
 
+/// Upload a paper for a case of the own subject. The body is the file itself, as with `POST /v1/attachments`; the case names it when it is filed or
+/// papers are added, and it is read through the case.
+#[utoipa::path(tag = "attachments", security(("token" = [])),
+    params(UploadParams, ("Content-Disposition" = Option<String>, Header, description = "`attachment; filename*=UTF-8''name`, percent-encoded (RFC 8187)")),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 201, body = AttachmentView), (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+#[post("/me/subjects/{subject_id}/attachments")]
+async fn upload_own_attachment(
+    request: HttpRequest,
+    caller: Caller,
+    attachments: web::Data<Attachments>,
+    subject: web::Path<Uuid>,
+    params: web::Query<UploadParams>,
+    payload: web::Payload,
+) -> ApiResult<HttpResponse> {
+    caller.0.require(Permission::FileCases)?;
+    if !caller.0.subjects.contains(&SubjectId(*subject)) {
+        return Err(Problem::new(&NOT_FOUND).into());
+    }
+    let name = stated_name(&request, params.into_inner())?;
+    let _place = attachments.uploads.try_acquire().map_err(|_| Problem::new(&TOO_MANY_UPLOADS))?;
+    let bytes = read_body(&attachments, payload).await?;
+    let view = attachments.put_for_subject(&caller.0, *subject, &name, bytes).await?;
+    Ok(HttpResponse::Created().json(view))
+}
+
 async fn read_body(attachments: &Attachments, mut payload: web::Payload) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     while let Some(piece) = payload.next().await {
@@ -110,14 +137,18 @@ async fn get_attachment(caller: Caller, attachments: web::Data<Attachments>, id:
     let now = attachments.clock.now();
     let (view, bytes) =
         logged(&attachments.db, &caller.0, statement, now, async || Ok((None, attachments.get(&caller.0, *id).await?))).await?;
+    Ok(download(view, bytes))
+}
+
+/// The answer that gives an attachment out. It is saved, never shown in place: what somebody uploaded is not to run as a page of this address.
+pub fn download(view: AttachmentView, bytes: Vec<u8>) -> HttpResponse {
     let name = ExtendedValue { charset: Charset::Ext("UTF-8".to_owned()), language_tag: None, value: view.file_name.into_bytes() };
-    // Saved, never shown in place: what somebody uploaded is not to run as a page of this address.
     let disposition =
         ContentDisposition { disposition: DispositionType::Attachment, parameters: vec![DispositionParam::FilenameExt(name)] };
-    Ok(HttpResponse::Ok()
+    HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, view.media_type))
         .insert_header(disposition)
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((CACHE_CONTROL, "no-store"))
-        .body(bytes))
+        .body(bytes)
 }

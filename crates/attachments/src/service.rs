@@ -1,8 +1,11 @@
 //! What can be done with attachments: keep one, read one, ask whose they are.
 
-use crate::model::{ATTACHMENT_EMPTY, ATTACHMENT_TOO_LARGE, ATTACHMENT_TYPE_REFUSED, ATTACHMENTS_DAY_FULL, AttachmentView, clean_name};
-use crate::sniff;
-use crate::store::{self, NewAttachment};
+use crate::model::{
+    ATTACHMENT_EMPTY, ATTACHMENT_INFECTED, ATTACHMENT_TOO_LARGE, ATTACHMENT_TYPE_REFUSED, ATTACHMENTS_DAY_FULL, AttachmentView, clean_name,
+};
+use crate::scan::{self, Found};
+use crate::store::{self, NewAttachment, Owner, Stored};
+use crate::{s3, sniff};
 use bytes::Bytes;
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 use credence_audit::{Change, record};
@@ -10,6 +13,7 @@ use credence_core::actor::Credential;
 use credence_core::clock::{Clock, china_date};
 use credence_core::crypto::{KeyRing, sha256};
 use credence_core::problem::{NOT_FOUND, Problem, Result};
+use credence_core::settings::AttachmentStore;
 use credence_core::{Actor, Permission, settings};
 use credence_db::Db;
 use diesel_async::AsyncPgConnection;
@@ -57,40 +61,52 @@ fn china_day(now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
     (begins, begins + Duration::days(1))
 }
 
-/// Contents that may be kept.
-struct Checked {
-    media_type: &'static str,
-    hash: [u8; 32],
-    sealed: Vec<u8>,
+/// A folder as store, made when it is not there.
+fn folder(data_dir: &Path, settings: &settings::Attachments) -> Result<LocalFileSystem> {
+    let dir = data_dir.join(&settings.dir);
+    let unusable = |e: &dyn std::fmt::Display| Problem::internal(format!("{}: {e}", dir.display()));
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(|e| unusable(&e))?;
+    // A row says that its contents are safe, so they have to be on disk before it is there.
+    Ok(LocalFileSystem::new_with_prefix(&dir).map_err(|e| unusable(&e))?.with_fsync(true))
 }
 
 impl Attachments {
-    /// Opens the store in a folder of the data folder, making it when it is not there. Whoever keeps objects elsewhere puts another store in.
+    /// Opens the store that the settings want: a folder of the data folder, which is made when it is not there, or a bucket.
     ///
     /// # Errors
-    /// When the folder cannot be made or used.
+    /// When the folder cannot be made or used, or the bucket's settings are incomplete. Whether the bucket answers shows with the first upload.
     pub fn open(db: Db, clock: Arc<dyn Clock>, keys: KeyRing, data_dir: &Path, settings: &settings::Attachments) -> Result<Self> {
-        let dir = data_dir.join(&settings.dir);
-        let unusable = |e: &dyn std::fmt::Display| Problem::internal(format!("{}: {e}", dir.display()));
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(|e| unusable(&e))?;
-        // A row says that its contents are safe, so they have to be on disk before it is there.
-        let store = LocalFileSystem::new_with_prefix(&dir).map_err(|e| unusable(&e))?.with_fsync(true);
+        let store: Arc<dyn ObjectStore> = match settings.store {
+            AttachmentStore::Local => Arc::new(folder(data_dir, settings)?),
+            AttachmentStore::S3 => s3::bucket(settings)?,
+        };
         let uploads = Arc::new(Semaphore::new(settings.parallel_max));
-        Ok(Self { db, clock, keys, store: Arc::new(store), settings: settings.clone(), uploads })
+        Ok(Self { db, clock, keys, store, settings: settings.clone(), uploads })
     }
 
     /// Keeps an attachment for the actor's agency.
     ///
-    /// The contents are stored before the row is: should the process die in between, an object stays that no row knows. It is sealed, nobody can ask
-    /// for it, and it does no harm; the other way round a row would promise what is not there.
-    ///
-    /// A virus scanner belongs between the look at the kind of content and the sealing: the one place where the contents are whole, plain, and
-    /// not yet anybody's to read.
+    /// # Errors
+    /// When size, name or kind of content are not taken, a virus is found or cannot be looked for, or when the agency has uploaded as much as it may on a
+    /// day.
+    pub async fn put(&self, actor: &Actor, file_name: &str, bytes: Vec<u8>) -> Result<AttachmentView> {
+        let agency = actor.agency()?.0;
+        self.keep(actor, Owner::Agency(agency), file_name, bytes).await
+    }
+
+    /// Keeps an attachment for a subject; that the actor acts for it was checked by the caller.
     ///
     /// # Errors
-    /// When size, name or kind of content are not taken, or when the agency has uploaded as much as it may on a day.
-    pub async fn put(&self, actor: &Actor, file_name: &str, bytes: Vec<u8>) -> Result<AttachmentView> {
-        let agency_id = actor.agency()?.0;
+    /// As those of [`Self::put`].
+    pub async fn put_for_subject(&self, actor: &Actor, subject: Uuid, file_name: &str, bytes: Vec<u8>) -> Result<AttachmentView> {
+        self.keep(actor, Owner::Subject(subject), file_name, bytes).await
+    }
+
+    /// Keeps an attachment.
+    ///
+    /// The contents are stored before the row is: should the process die in between, an object stays that no row knows. It is sealed, nobody can ask
+    /// for it, and it does no harm; the other way round a row would promise what is not there.
+    async fn keep(&self, actor: &Actor, owner: Owner, file_name: &str, bytes: Vec<u8>) -> Result<AttachmentView> {
         let file_name = clean_name(file_name)?;
         if bytes.is_empty() {
             return Err(Problem::new(&ATTACHMENT_EMPTY));
@@ -102,12 +118,22 @@ impl Attachments {
         let now = self.clock.now();
         let day = china_day(now);
         // Asked without a lock, so that what is refused is not worked on and written first; what counts is asked again below.
-        let used = store::bytes_between(&mut *self.db.read().await?, agency_id, day).await?;
+        let used = store::bytes_between(&mut *self.db.read().await?, owner, day).await?;
         self.room(used, size_bytes, now)?;
         let id = Uuid::now_v7();
-        let this = self.clone();
-        let checked = tokio::task::spawn_blocking(move || this.check(id, &bytes)).await.map_err(Problem::internal)??;
-        let Checked { media_type, hash, sealed } = checked;
+        let bytes = Bytes::from(bytes);
+        let media_type = self.look(bytes.clone()).await?;
+        // Here the contents are whole, plain, and not yet anybody's to read.
+        if scan::scan(&self.settings, &bytes).await? == Found::Infected {
+            tracing::warn!(actor = actor.label, media_type, "an infected attachment was refused");
+            return Err(Problem::new(&ATTACHMENT_INFECTED));
+        }
+        let keys = self.keys.clone();
+        let sealing = tokio::task::spawn_blocking(move || {
+            let sealed = keys.seal(&place(id), &bytes).map_err(Problem::internal)?;
+            Ok::<_, Problem>((sha256(&bytes), sealed))
+        });
+        let (hash, sealed) = sealing.await.map_err(Problem::internal)??;
         let payload = PutPayload::from_bytes(Bytes::from(sealed));
         self.store.put_opts(&object(id), payload, PutOptions::default()).await.map_err(Problem::internal)?;
 
@@ -115,12 +141,12 @@ impl Attachments {
         let kept = self
             .db
             .write(async |tx| {
-                store::lock_uploads(tx, agency_id).await?;
-                let used = store::bytes_between(tx.conn(), agency_id, day).await?;
+                store::lock_uploads(tx, owner).await?;
+                let used = store::bytes_between(tx.conn(), owner, day).await?;
                 self.room(used, size_bytes, now)?;
                 let new = NewAttachment {
                     id,
-                    agency_id,
+                    owner,
                     account_id,
                     file_name: &file_name,
                     media_type,
@@ -131,7 +157,9 @@ impl Attachments {
                 store::insert(tx, &new, now).await?;
                 // The name is the sender's and may hold anything, so the log goes without it.
                 let detail = json!({ "media_type": media_type, "size_bytes": size_bytes });
-                record(tx, actor, Change::new("attachment.upload", "attachment", id).with(detail), now).await
+                let change = Change::new("attachment.upload", "attachment", id).with(detail);
+                let change = if let Owner::Subject(subject) = owner { change.about(subject) } else { change };
+                record(tx, actor, change, now).await
             })
             .await;
         if let Err(problem) = kept {
@@ -152,17 +180,16 @@ impl Attachments {
         })
     }
 
-    fn check(&self, id: Uuid, bytes: &[u8]) -> Result<Checked> {
-        let media_type = sniff::media_type(bytes);
-        if !self.settings.media_types.iter().any(|allowed| allowed == media_type) {
-            let refused = Problem::new(&ATTACHMENT_TYPE_REFUSED).with("found", media_type);
-            return Err(refused.with("allowed", self.settings.media_types.clone()));
+    /// The kind of content, when it is taken.
+    async fn look(&self, bytes: Bytes) -> Result<&'static str> {
+        let media_type = tokio::task::spawn_blocking(move || sniff::media_type(&bytes)).await.map_err(Problem::internal)?;
+        if self.settings.media_types.iter().any(|allowed| allowed == media_type) {
+            return Ok(media_type);
         }
-        let sealed = self.keys.seal(&place(id), bytes).map_err(Problem::internal)?;
-        Ok(Checked { media_type, hash: sha256(bytes), sealed })
+        Err(Problem::new(&ATTACHMENT_TYPE_REFUSED).with("found", media_type).with("allowed", self.settings.media_types.clone()))
     }
 
-    /// Whether an agency may upload so much more on the day of this instant.
+    /// Whether an agency or subject may upload so much more on the day of this instant.
     fn room(&self, used: i64, more: i64, now: DateTime<Utc>) -> Result<()> {
         let limit = self.settings.bytes_per_day_max;
         if used.saturating_add(more) <= limit {
@@ -178,15 +205,36 @@ impl Attachments {
         Problem::new(&ATTACHMENT_TOO_LARGE).with("limit_bytes", self.settings.size_bytes_max)
     }
 
-    /// An attachment of the actor's own agency, or any for those who supervise. What belongs to another agency does not exist for it.
+    /// An attachment of the actor's own agency, or of any for those who supervise. What belongs to another agency does not exist for it. Papers of cases are
+    /// read through their case by whom it concerns, and by nobody who only supervises.
     ///
     /// # Errors
     /// When there is none for this actor, or its contents are not what was uploaded.
     pub async fn get(&self, actor: &Actor, id: Uuid) -> Result<(AttachmentView, Vec<u8>)> {
+        let unknown = || Problem::new(&NOT_FOUND);
+        let stored = {
+            let mut conn = self.db.read().await?;
+            let stored = store::find(&mut conn, id).await?.filter(|stored| stored.agency_id.is_some()).ok_or_else(unknown)?;
+            let own = actor.agency.is_some_and(|agency| stored.agency_id == Some(agency.0));
+            if !own && (!actor.may(Permission::SuperviseJointAction) || store::is_paper(&mut conn, id).await?) {
+                return Err(unknown());
+            }
+            stored
+        };
+        self.opened(stored).await
+    }
+
+    /// Any attachment: for those who have found out that it is the asker's to read.
+    ///
+    /// # Errors
+    /// When there is none, or its contents are not what was uploaded.
+    pub async fn read(&self, id: Uuid) -> Result<(AttachmentView, Vec<u8>)> {
         let stored = store::find(&mut *self.db.read().await?, id).await?;
-        let own = |agency: Option<Uuid>| actor.agency.is_some_and(|a| agency == Some(a.0));
-        let stored = stored.filter(|s| own(s.agency_id) || actor.may(Permission::SuperviseJointAction));
-        let stored = stored.ok_or_else(|| Problem::new(&NOT_FOUND))?;
+        self.opened(stored.ok_or_else(|| Problem::new(&NOT_FOUND))?).await
+    }
+
+    async fn opened(&self, stored: Stored) -> Result<(AttachmentView, Vec<u8>)> {
+        let id = stored.id;
         let found = self.store.get_opts(&object(id), GetOptions::default()).await.map_err(Problem::internal)?;
         let sealed = found.bytes().await.map_err(Problem::internal)?;
         let keys = self.keys.clone();
@@ -206,9 +254,21 @@ impl Attachments {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn owned(&self, conn: &mut AsyncPgConnection, agency: Uuid, ids: &[Uuid]) -> Result<bool> {
-        let ids: Vec<Uuid> = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-        Ok(store::count_of(conn, agency, &ids).await? == i64::try_from(ids.len()).unwrap_or(i64::MAX))
+        all_of(conn, Owner::Agency(agency), ids).await
     }
+
+    /// Whether every one of these attachments is there and was uploaded for this subject.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn owned_by_subject(&self, conn: &mut AsyncPgConnection, subject: Uuid, ids: &[Uuid]) -> Result<bool> {
+        all_of(conn, Owner::Subject(subject), ids).await
+    }
+}
+
+async fn all_of(conn: &mut AsyncPgConnection, owner: Owner, ids: &[Uuid]) -> Result<bool> {
+    let ids: Vec<Uuid> = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    Ok(store::count_of(conn, owner, &ids).await? == i64::try_from(ids.len()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

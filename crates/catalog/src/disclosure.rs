@@ -450,7 +450,8 @@ fn cover_text(value: &Value) -> Value {
     value.as_str().map_or_else(|| value.clone(), |text| cover_numbers(text).into())
 }
 
-fn cover_numbers(text: &str) -> String {
+/// Text with personal numbers covered, as it may be kept and shown: resident IDs as `first6_last4`, mobile numbers as `first3_last4`.
+pub fn cover_numbers(text: &str) -> String {
     let mut covered = text.to_owned();
     for range in person::find_in_text(text) {
         if let Some(number) = text.get(range.clone()) {

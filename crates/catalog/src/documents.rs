@@ -4,18 +4,19 @@
 use crate::lists::ListDefinition;
 use crate::measures::{MATTERS, Measure, Memorandum};
 use crate::model::{CodeSet, Item};
-use crate::{disclosure, store};
+use crate::{disclosure, publicity, store};
 use chrono::{DateTime, Utc};
 use credence_audit::{Change, record};
 use credence_core::Actor;
 use credence_core::identifiers::{Pattern, PersonDocumentKind};
 use credence_core::problem::{Kind, Problem, ProblemType, Result};
-use credence_db::Tx;
+use credence_db::{Db, Tx};
+use credence_rulebook::publicity::{REGIME, TRANSITION};
 use credence_rulebook::{CalendarYear, Rule, toml_json};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// The folder holds something that may not come into force.
@@ -105,8 +106,8 @@ impl Folder {
         let held: Vec<&Document> = held.iter().filter(|d| !mine(d)).collect();
         let mut code_sets: BTreeMap<String, CodeSet> =
             self.parsed::<CodeSet>("code_set", &mut faults).into_iter().map(|(d, set)| (d.code.clone(), set)).collect();
-        let rules = self.parsed::<Rule>("rule", &mut faults);
-        for (document, rule) in &rules {
+        let own_rules = self.parsed::<Rule>("rule", &mut faults);
+        for (document, rule) in &own_rules {
             if rule.legal_basis.trim().is_empty() {
                 faults.push(format!("{}: {} has no legal_basis", document.file, document.code));
             }
@@ -118,7 +119,7 @@ impl Folder {
         self.parsed::<disclosure::Table>("disclosure", &mut faults);
         code_sets.extend(of::<CodeSet>(&held, "code_set").into_iter().map(|set| (set.code.clone(), set)));
         let held_rules: Vec<Rule> = of(&held, "rule");
-        let rules: Vec<&Rule> = rules.iter().map(|(_, rule)| rule).chain(&held_rules).collect();
+        let rules: Vec<&Rule> = own_rules.iter().map(|(_, rule)| rule).chain(&held_rules).collect();
         // Of every version, whatever its day: a prohibition holds in its strictest reading.
         let terms = |id: &str| -> Vec<&str> {
             rules.iter().filter(|r| r.id == id).filter_map(|r| r.value.as_array()).flatten().filter_map(Value::as_str).collect()
@@ -127,10 +128,20 @@ impl Folder {
         let mut items: BTreeMap<String, Item> = of::<Item>(&held, "catalog_item").into_iter().map(|i| (i.code.clone(), i)).collect();
         for (document, item) in self.parsed::<Item>("catalog_item", &mut faults) {
             faults.extend(item.faults(&code_sets, &prohibited, &consent).into_iter().map(|f| format!("{}: {f}", document.file)));
-            if let Some(id) = item.deadline_rule.as_ref().filter(|id| !rules.iter().any(|r| r.id == **id)) {
+            // Without these rules nothing would tell how long its records are public.
+            let of_publicity: &[&str] = if item.publicity.is_some() { &[REGIME, TRANSITION] } else { &[] };
+            let needed = item.deadline_rule.as_deref().into_iter().chain(of_publicity.iter().copied());
+            for id in needed.filter(|id| !rules.iter().any(|r| r.id == *id)) {
                 faults.push(format!("{}: there is no rule {id}", document.file));
             }
             items.insert(item.code.clone(), item);
+        }
+        let lists: BTreeSet<&str> =
+            self.documents.iter().chain(held.iter().copied()).filter(|d| d.kind == "list").map(|d| d.code.as_str()).collect();
+        for (document, rule) in &own_rules {
+            let unknown = publicity::faults_of_regime(rule, &items, &lists, &code_sets, &rules);
+            let unknown = unknown.into_iter().chain(publicity::fault_of_extension(rule, &rules));
+            faults.extend(unknown.map(|f| format!("{}: {}: {f}", document.file, document.code)));
         }
         self.faults_of_joint_action(&held, &items, &rules, code_sets.get(MATTERS), &mut faults);
         faults
@@ -196,6 +207,7 @@ fn fault_of_value(rule: &Rule) -> Option<String> {
             let Some(lines) = lines else { return Some("the value is not a list of `name=kind`".to_owned()) };
             lines.iter().find(|line| !known(line)).map(|line| format!("{line} is not `name=kind` with a kind of document that there is"))
         }
+        id if publicity::governs(id) => publicity::fault_of_value(rule),
         // Periods of lists and of joint action are counted; without a number nothing would ever fall due.
         id if id.starts_with("list.") || id.starts_with("joint.") => {
             rule.value.as_u64().is_none().then(|| "the value is not a whole number of zero or more".to_owned())
@@ -238,13 +250,43 @@ pub struct Applied {
     pub kept: Vec<String>,
 }
 
+/// What the database holds, in the form of a folder's documents.
+fn documents_of(current: &[store::Stored]) -> Vec<Document> {
+    current
+        .iter()
+        .filter_map(|d| Some(Document { kind: kind(&d.kind)?, code: d.code.clone(), body: d.body.clone(), file: String::new() }))
+        .collect()
+}
+
+/// The newest version of every document that was applied.
+pub async fn held(db: &Db) -> Result<Vec<Document>> {
+    Ok(documents_of(&store::current(&mut *db.read().await?).await?))
+}
+
+/// Checks rules and calendar years that are only thought of as `apply` would: in form, and against the items, code sets, lists and rules that are held.
+/// Nothing is changed.
+///
+/// # Errors
+/// `bad_config` with every fault.
+pub async fn check_rules(db: &Db, rules: &[Rule], years: &[CalendarYear]) -> Result<()> {
+    let mut folder = Folder::default();
+    for rule in rules {
+        let code = format!("{}@{}", rule.id, rule.version);
+        let body = serde_json::to_value(rule).map_err(Problem::internal)?;
+        folder.documents.push(Document { kind: "rule", code, body, file: "rules".to_owned() });
+    }
+    for year in years {
+        let body = serde_json::to_value(year).map_err(Problem::internal)?;
+        folder.documents.push(Document { kind: "calendar", code: year.year.to_string(), body, file: "years".to_owned() });
+    }
+    let faults = folder.faults_beside(&held(db).await?);
+    if faults.is_empty() { Ok(()) } else { Err(Problem::new(&BAD_CONFIG).with("faults", faults)) }
+}
+
 /// Stores what changed. A folder with faults, and a rule whose value changed under the same version, change nothing.
 pub async fn apply(tx: &mut Tx<'_>, actor: &Actor, folder: &Folder, now: DateTime<Utc>) -> Result<Applied> {
     let current = store::current(tx.conn()).await?;
-    let held: Vec<Document> = current
-        .iter()
-        .filter_map(|d| Some(Document { kind: kind(&d.kind)?, code: d.code.clone(), body: d.body.clone(), file: String::new() }))
-        .collect();
+    let held = documents_of(&current);
     let mut faults = folder.faults_beside(&held);
     let revision = current.iter().map(|d| d.revision).max().unwrap_or(0) + 1;
     let mut applied = Applied { revision, ..Applied::default() };
@@ -311,6 +353,11 @@ mod tests {
         assert_eq!(faults("id.passport.regex", "'^[0-9A-Z]{5,17}$'"), Vec::<String>::new());
         assert_eq!(faults("code.person_doc_type", "['身份证=resident_id', '02=passport']"), Vec::<String>::new());
         assert_eq!(faults("joint.ack_wd", "5"), Vec::<String>::new());
+        assert_eq!(faults("publicity.transition", "'more_favourable'"), Vec::<String>::new());
+        assert_eq!(faults("repair.never_items", "[]"), Vec::<String>::new());
+        assert_eq!(faults("dispute.hide_while_open", "false"), Vec::<String>::new());
+        assert_eq!(faults("repair.appeal", "'可以依法申请行政复议'"), Vec::<String>::new());
+        assert_eq!(faults("kpi.low_rank_months", "3"), Vec::<String>::new());
         for (id, value) in [
             ("id.passport.regex", "'[0-9A-Z'"),
             ("id.passport.regex", "'([0-9A-Z]{1000}){1000}'"),
@@ -321,6 +368,28 @@ mod tests {
             ("code.person_doc_type", "[2]"),
             ("code.person_doc_type", "[]"),
             ("code.person_doc_type", "'身份证=resident_id'"),
+            ("publicity.transition", "'by_lot'"),
+            ("publicity.sent_value", "'later'"),
+            ("publicity.max_reached_uncorrected", "'keep_public'"),
+            ("publicity.regime", "'R3'"),
+            ("publicity.colour", "'red'"),
+            ("repair.total_wd", "'10'"),
+            ("repair.total_wd", "4000"),
+            ("repair.never_items", "'a'"),
+            ("repair.papers", "['identity']"),
+            ("dispute.clock_stop", "[1]"),
+            ("dispute.clock_stop", "['']"),
+            ("dispute.hide_while_open", "true"),
+            ("dispute.pause_measures", "'no'"),
+            ("revocation.apply_wd", "0.5"),
+            ("repair.appeal", "3"),
+            ("repair.appeal", "' '"),
+            // A slip in a name is told: nobody would read such a rule.
+            ("repair.totl_wd", "10"),
+            ("dispute.extend_wd", "20"),
+            ("revocation.days", "1"),
+            ("kpi.repair_share", "60"),
+            ("kpi.repair_training_share", "101"),
             ("list.notice_objection_days", "'5'"),
             ("joint.ack_wd", "-1"),
             ("joint.ack_wd", "1.5"),
@@ -328,5 +397,28 @@ mod tests {
             let found = faults(id, value);
             assert!(found.len() == 1 && found[0].starts_with(&format!("rules/x.toml: {id}@1: ")), "{id} = {value}: {found:?}");
         }
+    }
+
+    #[test]
+    fn an_item_with_publicity_needs_the_rules_that_reckon_it_own_or_held() {
+        let read = |path: &str| {
+            let config = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
+            std::fs::read_to_string(config.join(path)).unwrap()
+        };
+        let item = read("catalog/administrative_penalty_organisation.toml");
+        let rules = read("rules/publicity.toml");
+        let missing = |folder: &Folder, held: &[Document]| -> Vec<String> {
+            folder.faults_beside(held).into_iter().filter(|f| f.contains("there is no rule publicity.")).collect()
+        };
+        let alone = Folder::read([("catalog/x.toml", item.as_str())]);
+        let ends: Vec<String> = ["regime", "transition"].map(|name| format!("catalog/x.toml: there is no rule publicity.{name}")).to_vec();
+        assert_eq!(missing(&alone, &[]), ends);
+        let of_rules = Folder::read([("rules/publicity.toml", rules.as_str())]);
+        assert_eq!(missing(&alone, &of_rules.documents), Vec::<String>::new());
+        let whole = Folder::read([("catalog/x.toml", item.as_str()), ("rules/publicity.toml", rules.as_str())]);
+        assert_eq!(missing(&whole, &[]), Vec::<String>::new());
+        // An item without publicity of its own needs neither.
+        let licence = read("catalog/administrative_licence_organisation.toml");
+        assert_eq!(missing(&Folder::read([("catalog/x.toml", licence.as_str())]), &[]), Vec::<String>::new());
     }
 }

@@ -10,15 +10,17 @@ mod json_schema;
 pub mod lists;
 pub mod measures;
 pub mod model;
+pub mod publicity;
 pub mod routes;
 mod store;
 mod template;
 
 pub use configuration::{Configuration, ConfigurationHandle, Versioned};
 pub use disclosure::{Door, Viewer};
-pub use documents::{Applied, Document, Folder, apply};
+pub use documents::{Applied, BAD_CONFIG, Document, Folder, apply, check_rules, held};
 pub use json_schema::json_schema;
 pub use lists::{Keeping, ListDefinition, ListKind, MirrorList, NativeList, Standing};
 pub use measures::{Direction, Measure, Memorandum, MemorandumMeasure, Reach};
 pub use model::{CodeSet, Feed, Field, FieldType, Item, SubjectKind};
+pub use publicity::PublicityTerms;
 pub use template::template;

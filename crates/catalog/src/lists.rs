@@ -165,6 +165,9 @@ pub struct NativeList {
     /// Rule, in months: how long an entry lasts. None: until it is taken off.
     #[serde(default)]
     pub period_rule: Option<String>,
+    /// Rule, in months: how long an entry has to have lasted before its repair may be applied for. None: what the regime of publicity says.
+    #[serde(default)]
+    pub repair_rule: Option<String>,
     /// Rule, in working days: how long the authority has to decide about a ground that came into question.
     pub review_rule: String,
     /// On what conditions an entry is left 退出条件.
@@ -284,6 +287,7 @@ impl ListDefinition {
         faults.extend(rule_faults("objection_rule", &native.objection_rule, "working_day", rules));
         faults.extend(rule_faults("review_rule", &native.review_rule, "working_day", rules));
         faults.extend(native.period_rule.iter().flat_map(|id| rule_faults("period_rule", id, "month", rules)));
+        faults.extend(native.repair_rule.iter().flat_map(|id| rule_faults("repair_rule", id, "month", rules)));
         faults.extend(native.notice_days_rule.iter().flat_map(|id| rule_faults("notice_days_rule", id, "day", rules)));
         let texts =
             [("exit_conditions", &native.exit_conditions), ("exit_procedure", &native.exit_procedure), ("remedies", &native.remedies)];

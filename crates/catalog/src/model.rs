@@ -1,5 +1,6 @@
 //! Catalogue items as their files state them, and what makes an item acceptable.
 
+use crate::publicity::PublicityTerms;
 use chrono::NaiveDate;
 use credence_core::identifiers;
 use serde::{Deserialize, Serialize};
@@ -93,10 +94,14 @@ pub enum RecordState {
     Withdrawn,
     /// The source's state has no stated meaning; kept, not shown.
     Unclear,
+    /// 修复: neither public nor shared nor used any more; shown to the auditor only.
+    Repaired,
+    /// 屏蔽: not shown while a plan of reorganisation is carried out.
+    Shielded,
 }
 
 impl RecordState {
-    const ALL: [Self; 5] = [Self::Active, Self::Ended, Self::Disputed, Self::Withdrawn, Self::Unclear];
+    const ALL: [Self; 7] = [Self::Active, Self::Ended, Self::Disputed, Self::Withdrawn, Self::Unclear, Self::Repaired, Self::Shielded];
 
     /// Stable code.
     pub fn code(self) -> &'static str {
@@ -106,12 +111,19 @@ impl RecordState {
             Self::Disputed => "disputed",
             Self::Withdrawn => "withdrawn",
             Self::Unclear => "unclear",
+            Self::Repaired => "repaired",
+            Self::Shielded => "shielded",
         }
     }
 
     /// The reverse of [`Self::code`].
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.code() == code)
+    }
+
+    /// Whether a decision of redress hides the record: nothing that its provider sends brings it back.
+    pub fn is_hidden(self) -> bool {
+        matches!(self, Self::Repaired | Self::Shielded)
     }
 }
 
@@ -326,6 +338,8 @@ pub struct Item {
     pub deadline_rule: Option<String>,
     #[serde(default)]
     pub person_public_basis: Option<String>,
+    #[serde(default)]
+    pub publicity: Option<PublicityTerms>,
     pub feeds: Vec<Feed>,
     pub fields: Vec<Field>,
     /// Terms that no further column of an upload may carry (`prohibit.terms`). Rules, and no part of the item's document: filled in when
@@ -592,6 +606,13 @@ impl Item {
             if (field.role == Some(Role::RecordState)) != field.state_map.is_some() {
                 fault(format!("field {code}: state_map and the role record_state go together"));
             }
+            // What a decision in a case hides, no sender hides.
+            if field.state_map.iter().flat_map(BTreeMap::values).any(|state| state.is_hidden()) {
+                fault(format!("field {code}: state_map leads to a state that only a decision brings about"));
+            }
+        }
+        if let Some(terms) = &self.publicity {
+            terms.faults(self).into_iter().for_each(&mut fault);
         }
         let identified = [Role::SubjectUscc, Role::SubjectCode, Role::PersonDocNo].iter().any(|role| self.with_role(*role).is_some());
         if !identified || self.with_role(Role::SubjectName).is_none() {

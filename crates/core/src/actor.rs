@@ -106,6 +106,20 @@ pub enum Permission {
     SuperviseJointAction,
     /// Review typical cases before they are published.
     ReviewCases,
+    /// Dispute the own records, apply for their repair, follow the own cases.
+    FileCases,
+    /// Take cases in at the counter.
+    TakeCases,
+    /// Look first whether a dispute is about an error of the platform itself, and mend that; nothing else is decided with it.
+    CheckCases,
+    /// Accept the lines of cases that the own agency answers for, stop and start their clocks.
+    HandleCases,
+    /// Decide lines of cases that a colleague accepted, and reviews of what a colleague decided.
+    DecideCases,
+    /// Read the cases, deadlines and effects of every agency; decide none.
+    SuperviseCases,
+    /// Record trainings and interviews of subjects.
+    RecordTrainings,
 }
 
 impl Permission {
@@ -122,10 +136,12 @@ impl Permission {
             Self::ManageConfig => &[Role::CreditOffice],
             Self::ReadAudit => &[Role::Auditor],
             Self::ReadOwnFile => &[Role::Subject],
-            Self::ProposeListing => &[Role::Provider, Role::Approver],
-            Self::DecideListing => &[Role::Approver],
-            Self::SuperviseListing | Self::SuperviseJointAction => &[Role::CreditOffice, Role::Auditor],
-            Self::StartJointAction | Self::ReviewCases => &[Role::CreditOffice],
+            Self::ProposeListing | Self::HandleCases | Self::RecordTrainings => &[Role::Provider, Role::Approver],
+            Self::DecideListing | Self::DecideCases => &[Role::Approver],
+            Self::SuperviseListing | Self::SuperviseJointAction | Self::SuperviseCases => &[Role::CreditOffice, Role::Auditor],
+            Self::StartJointAction | Self::ReviewCases | Self::CheckCases => &[Role::CreditOffice],
+            Self::FileCases => &[Role::Subject],
+            Self::TakeCases => &[Role::Clerk],
             Self::ActOnDirectives | Self::CheckSubjects => &[Role::Consumer],
             Self::ManageEndpoints => &[Role::SecurityAdmin],
         }

@@ -20,6 +20,8 @@ pub struct Settings {
     pub jobs: Jobs,
     pub lists: Lists,
     pub dispatch: Dispatch,
+    pub redress: Redress,
+    pub mail: Mail,
     pub attachments: Attachments,
     pub crypto: Crypto,
 }
@@ -145,12 +147,87 @@ pub struct Dispatch {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "config/default.toml documents every key")]
-pub struct Attachments {
+pub struct Redress {
+    pub text_chars_max: usize,
+    pub lines_max: usize,
+    pub papers_max: usize,
+    pub lookup_failures_max: i32,
+    pub lookup_lock_minutes: i64,
+    pub diff_samples_max: usize,
+    pub sweep_page: i64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config/default.toml documents every key")]
+pub struct Mail {
+    pub sender: MailSender,
     pub dir: PathBuf,
+    pub from: String,
+    pub host: String,
+    pub port: u16,
+    pub tls: MailTls,
+    pub username: String,
+    pub password: String,
+    pub timeout_seconds: u64,
+    pub retry_seconds: Vec<i64>,
+    pub round_max: i64,
+}
+
+/// How mail leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailSender {
+    /// As a file in a folder: nothing leaves the machine.
+    File,
+    /// To a mail server.
+    Smtp,
+    /// Not at all: no mail is written.
+    None,
+}
+
+/// How the connection to the mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailTls {
+    /// Not at all.
+    None,
+    /// It begins plain and nothing is said before it is encrypted.
+    Starttls,
+    /// From its beginning.
+    Tls,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config/default.toml documents every key")]
+pub struct Attachments {
+    pub store: AttachmentStore,
+    pub dir: PathBuf,
+    pub s3_bucket: String,
+    pub s3_region: String,
+    pub s3_endpoint: String,
+    pub s3_path_style: bool,
+    pub s3_allow_http: bool,
+    pub s3_access_key_id: String,
+    pub s3_secret_access_key: String,
+    pub s3_timeout_seconds: u64,
+    pub scan_command: Vec<String>,
+    pub scan_timeout_seconds: u64,
     pub size_bytes_max: usize,
     pub parallel_max: usize,
     pub bytes_per_day_max: i64,
     pub media_types: Vec<String>,
+}
+
+/// Where attachments are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttachmentStore {
+    /// A folder.
+    Local,
+    /// A bucket of a service that speaks S3.
+    S3,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -65,6 +65,7 @@ async fn schema_text(db: &Db) -> Result<String> {
 fn sql_type(name: &str) -> Option<&'static str> {
     Some(match name {
         "text" => "Text",
+        "numeric" => "Numeric",
         "uuid" => "Uuid",
         "integer" => "Int4",
         "bigint" | "xid8" => "Int8",

@@ -182,6 +182,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    case_notices (id) {
+        id -> Uuid,
+        case_id -> Uuid,
+        subject_id -> Uuid,
+        template -> Text,
+        channel -> Text,
+        sealed -> Bytea,
+        state -> Text,
+        attempts -> Int4,
+        next_at -> Timestamptz,
+        lease -> Nullable<Uuid>,
+        lease_until -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        settled_at -> Nullable<Timestamptz>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     change_feed (id) {
         id -> Int8,
         xid -> Int8,
@@ -337,6 +356,42 @@ diesel::table! {
 }
 
 diesel::table! {
+    effect_followups (subject_id, effect_id, recipient_kind, recipient) {
+        subject_id -> Uuid,
+        effect_id -> Uuid,
+        recipient_kind -> Text,
+        recipient -> Text,
+        message_id -> Nullable<Uuid>,
+        state -> Text,
+        due_on -> Date,
+        attempts -> Int4,
+        next_at -> Timestamptz,
+        receipt -> Jsonb,
+        done_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    effects (subject_id, id) {
+        subject_id -> Uuid,
+        id -> Uuid,
+        feed_xid -> Int8,
+        feed_id -> Int8,
+        kind -> Text,
+        target -> Text,
+        target_id -> Uuid,
+        source -> Text,
+        agency_id -> Uuid,
+        case_id -> Nullable<Uuid>,
+        line_id -> Nullable<Uuid>,
+        happened_at -> Timestamptz,
+        due_on -> Date,
+        rule -> Text,
+        settled_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     feed_readers (reader) {
         reader -> Text,
         xid -> Int8,
@@ -469,6 +524,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    record_marks (subject_id, id) {
+        subject_id -> Uuid,
+        id -> Uuid,
+        target -> Text,
+        target_id -> Uuid,
+        kind -> Text,
+        case_id -> Uuid,
+        note -> Nullable<Text>,
+        known_from -> Timestamptz,
+        known_to -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     record_versions (subject_id, id) {
         subject_id -> Uuid,
         id -> Uuid,
@@ -498,6 +567,102 @@ diesel::table! {
 }
 
 diesel::table! {
+    redress_cases (id) {
+        id -> Uuid,
+        case_no -> Text,
+        kind -> Text,
+        subject_id -> Uuid,
+        channel -> Text,
+        applicant -> Text,
+        account_id -> Nullable<Uuid>,
+        taken_by -> Nullable<Uuid>,
+        applicant_sealed -> Bytea,
+        authorisation -> Nullable<Text>,
+        secret_hash -> Bytea,
+        secret_failures -> Int4,
+        secret_locked_until -> Nullable<Timestamptz>,
+        state -> Text,
+        statement -> Text,
+        missing -> Array<Text>,
+        complete_by -> Nullable<Date>,
+        rules -> Text,
+        filed_at -> Timestamptz,
+        closed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    redress_commitments (subject_id, id) {
+        subject_id -> Uuid,
+        id -> Uuid,
+        case_id -> Uuid,
+        text -> Text,
+        given_on -> Date,
+        published_at -> Timestamptz,
+        published_until -> Date,
+    }
+}
+
+diesel::table! {
+    redress_extensions (subject_id, id) {
+        subject_id -> Uuid,
+        id -> Uuid,
+        line_id -> Uuid,
+        reason -> Text,
+        from_due -> Date,
+        to_due -> Date,
+        rule -> Text,
+        approved_by -> Uuid,
+        approved_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    redress_papers (subject_id, id) {
+        subject_id -> Uuid,
+        id -> Uuid,
+        case_id -> Uuid,
+        kind -> Text,
+        attachment_id -> Uuid,
+        added_by -> Text,
+        added_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    redress_steps (subject_id, id) {
+        subject_id -> Uuid,
+        id -> Uuid,
+        case_id -> Uuid,
+        line_id -> Nullable<Uuid>,
+        step -> Text,
+        from_state -> Nullable<Text>,
+        to_state -> Text,
+        at -> Timestamptz,
+        actor_id -> Nullable<Uuid>,
+        actor_label -> Text,
+        agency_id -> Nullable<Uuid>,
+        detail -> Jsonb,
+    }
+}
+
+diesel::table! {
+    redress_stops (subject_id, id) {
+        subject_id -> Uuid,
+        id -> Uuid,
+        line_id -> Uuid,
+        reason -> Text,
+        note -> Text,
+        began_on -> Date,
+        began_by -> Text,
+        days_left -> Int4,
+        total_days_left -> Int4,
+        ended_on -> Nullable<Date>,
+        ended_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     refresh_tokens (id) {
         id -> Uuid,
         family_id -> Uuid,
@@ -516,6 +681,37 @@ diesel::table! {
         name -> Text,
         level -> Text,
         parent_code -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    repair_bars (subject_id, id) {
+        subject_id -> Uuid,
+        id -> Uuid,
+        case_id -> Uuid,
+        line_id -> Uuid,
+        reason -> Text,
+        from_on -> Date,
+        until_on -> Date,
+        rule -> Text,
+        decided_by -> Uuid,
+        decided_at -> Timestamptz,
+        agency_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    repair_trainings (subject_id, id) {
+        subject_id -> Uuid,
+        id -> Uuid,
+        kind -> Text,
+        held_on -> Date,
+        organiser -> Text,
+        hours -> Nullable<Numeric>,
+        certificate_no -> Nullable<Text>,
+        agency_id -> Uuid,
+        recorded_by -> Uuid,
+        recorded_at -> Timestamptz,
     }
 }
 
@@ -712,4 +908,4 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(access_log, account_roles, account_subjects, accounts, agencies, agency_messages, api_keys, attachments, audit_entries, batch_chunks, batch_files, change_feed, check_batch_rows, check_batches, check_feedback, checks, config_documents, directive_feedback, directive_reminders, directives, feed_readers, idempotency_keys, jobs, joint_actions, list_entry_steps, list_notices, push_attempts, push_messages, quarantined_rows, record_versions, refresh_tokens, regions, signing_keys, snapshot_records, subject_events, subject_identifiers, subject_merges, subject_names, subject_profiles, subjects, submission_batches, typical_cases, unmatched_rows, webhook_endpoints, webhook_secrets);
+diesel::allow_tables_to_appear_in_same_query!(access_log, account_roles, account_subjects, accounts, agencies, agency_messages, api_keys, attachments, audit_entries, batch_chunks, batch_files, case_notices, change_feed, check_batch_rows, check_batches, check_feedback, checks, config_documents, directive_feedback, directive_reminders, directives, effect_followups, effects, feed_readers, idempotency_keys, jobs, joint_actions, list_entry_steps, list_notices, push_attempts, push_messages, quarantined_rows, record_marks, record_versions, redress_cases, redress_commitments, redress_extensions, redress_papers, redress_steps, redress_stops, refresh_tokens, regions, repair_bars, repair_trainings, signing_keys, snapshot_records, subject_events, subject_identifiers, subject_merges, subject_names, subject_profiles, subjects, submission_batches, typical_cases, unmatched_rows, webhook_endpoints, webhook_secrets);

@@ -16,6 +16,8 @@ use credence_jobs::Worker;
 use credence_lists::Lists;
 use credence_records::Records;
 use credence_records::spool::Spool;
+use credence_redress::Redress;
+use credence_redress::service::notices::Mailer;
 use credence_reports::Reports;
 use credence_subjects::routes::Subjects;
 use std::sync::Arc;
@@ -46,6 +48,8 @@ pub struct App {
     pub lists: Lists,
     /// Files.
     pub reports: Reports,
+    /// Disputes, repair, and what follows from them.
+    pub redress: Redress,
 }
 
 impl App {
@@ -109,13 +113,31 @@ impl App {
             db: db.clone(),
             clock: Arc::clone(&clock),
             configuration: configuration.clone(),
+            directory: directory.clone(),
+            keys: keys.clone(),
+            query: settings.query.clone(),
+        };
+        // Whatever shows records, or rests on them, is registered here; redress asks each for its receipt.
+        let mut projections = credence_reports::projection::projections(&reports);
+        projections.extend(credence_lists::service::projection::projections(&lists));
+        let redress = Redress {
+            db: db.clone(),
+            clock: Arc::clone(&clock),
+            configuration: configuration.clone(),
             directory,
             keys,
+            attachments: attachments.clone(),
+            records: records.clone(),
+            lists: lists.clone(),
+            projections: Arc::new(projections),
+            mailer: Arc::new(Mailer::new(&settings.mail, &env.data_dir)?),
+            settings: settings.redress.clone(),
             query: settings.query.clone(),
+            wake: Arc::clone(&dispatch.wake),
         };
         let catalog = Catalog { db: db.clone(), configuration: configuration.clone(), clock: Arc::clone(&clock) };
         let subjects = Subjects { db: db.clone(), configuration, clock: Arc::clone(&clock) };
-        Ok(Self { settings, db, clock, identity, catalog, subjects, records, attachments, dispatch, lists, reports })
+        Ok(Self { settings, db, clock, identity, catalog, subjects, records, attachments, dispatch, lists, reports, redress })
     }
 
     /// A worker over every domain's jobs.

@@ -22,6 +22,7 @@ pub fn api(config: &mut ServiceConfig) {
         .configure(credence_attachments::routes::configure)
         .configure(credence_lists::routes::configure)
         .configure(credence_dispatch::routes::configure)
+        .configure(credence_redress::routes::configure)
         .configure(credence_reports::configure)
         .service(live)
         .service(ready);
@@ -55,6 +56,7 @@ async fn ready(app: web::Data<App>) -> credence_web::ApiResult<HttpResponse> {
     (name = "subjects", description = "信用主体: events, merges"),
     (name = "lists", description = "红黑名单: who stands on which list, and the procedure that leads there and away"),
     (name = "joint action", description = "联合奖惩: memoranda, measures, directives, checks, evaluation"),
+    (name = "redress", description = "权益保障：异议与信用修复: cases, decisions, and their effects until they are true everywhere"),
     (name = "attachments", description = "附件"),
     (name = "files", description = "主体信用档案: what is said about a subject"),
     (name = "identity", description = "单位、账号与密钥"),
@@ -103,6 +105,7 @@ pub fn mount(config: &mut web::ServiceConfig, app: &App) {
         .app_data(web::Data::new(app.attachments.clone()))
         .app_data(web::Data::new(app.lists.clone()))
         .app_data(web::Data::new(app.dispatch.clone()))
+        .app_data(web::Data::new(app.redress.clone()))
         .app_data(web::Data::new(app.reports.clone()))
         .service(utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi()))
         .service(web::redirect("/", "/docs/"))

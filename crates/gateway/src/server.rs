@@ -80,6 +80,7 @@ pub fn work(app: &App, stopping: watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
     vec![
         tokio::spawn(worker.run(stopping.clone())),
         tokio::spawn(app.lists.clone().run(stopping.clone(), poll)),
+        tokio::spawn(app.redress.clone().run(stopping.clone(), poll)),
         tokio::spawn(credence_dispatch::service::push::run(app.dispatch.clone(), stopping.clone(), poll)),
         tokio::spawn(remind(app.clone(), stopping.clone())),
         tokio::spawn(look_after(app.clone(), stopping)),

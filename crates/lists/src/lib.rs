@@ -9,3 +9,5 @@ pub mod service;
 mod store;
 
 pub use service::Lists;
+pub use service::projection::projections;
+pub use service::redress::{EntryTarget, ExitReady, entry_target, entry_targets};

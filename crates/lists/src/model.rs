@@ -563,6 +563,9 @@ pub struct EntryView {
     pub under_review: bool,
     /// Last day for the authority to decide about it.
     pub ground_review_by: Option<NaiveDate>,
+    /// 异议处理中: a dispute about the entry, or about the record under it, runs.
+    #[serde(default)]
+    pub disputed: bool,
     /// Codes of the measures it brings.
     pub measures: Vec<String>,
     /// How it can be left.

@@ -81,6 +81,12 @@ problems! {
     REJECTS_TOO_MANY = TooLarge, "rejects_too_many", "退回数据超过 limit 行，表格文件放不下；请下载 rejects.csv", "there are more than `limit` refused rows, too many for a sheet; download rejects.csv";
     /// Withdrawn already.
     RECORD_WITHDRAWN = Conflict, "record_withdrawn", "该记录已撤回；无需再次撤回", "the record is withdrawn already";
+    /// Repaired already: nothing of it is shown or used any more.
+    RECORD_REPAIRED = Conflict, "record_repaired", "该记录已完成信用修复，不再公示、共享和使用；无需再次处理", "the record was repaired and is neither shown nor used any more; there is nothing left to do about it";
+    /// Shielded already.
+    RECORD_SHIELDED = Conflict, "record_shielded", "该记录已因重整计划执行而屏蔽；屏蔽终止后方可再次处理", "the record is shielded while a plan of reorganisation is carried out; end that first";
+    /// Not shielded, so there is nothing to end.
+    RECORD_NOT_SHIELDED = Conflict, "record_not_shielded", "该记录未处于屏蔽状态；请核对编号", "the record is not shielded; check the id";
     /// A correction that does not pass.
     CORRECTION_REFUSED = Unprocessable, "correction_refused", "更正后的内容未通过校验，原因见 issues；请修改后重试", "the corrected content does not pass the checks; see `issues`";
     /// A correction that changes nothing.

@@ -2,9 +2,11 @@
 //! reads many domains and writes none of their tables.
 
 pub mod model;
+pub mod projection;
 pub mod routes;
 mod service;
 mod store;
 
+pub use projection::projections;
 pub use routes::configure;
 pub use service::Reports;

@@ -148,6 +148,9 @@ pub struct StatementView {
     pub state: String,
     /// Under dispute: to be read with that mark.
     pub disputed: bool,
+    /// What its subject states against it 异议记载, where a dispute ended without it being ascertained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objection: Option<String>,
     /// Whether it is in force on the day asked about.
     pub in_force: bool,
     /// Received after its deadline (迟报).
@@ -158,6 +161,8 @@ pub struct StatementView {
     pub valid_from: Option<NaiveDate>,
     /// Last day it holds.
     pub valid_to: Option<NaiveDate>,
+    /// Last day it is public, by the rules of today and what its provider sent; absent when it has no such end.
+    pub public_until: Option<NaiveDate>,
     /// Since when the platform holds this version.
     pub known_from: DateTime<Utc>,
     /// Until when it held it; absent for the present version.

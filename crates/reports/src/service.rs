@@ -4,7 +4,7 @@ use crate::model::{
     BAD_AS_OF, EMPTY, FileView, ItemLabels, PARTIAL, PURPOSE_NEEDED, Question, SECTION_UNKNOWN, SECTIONS, SectionView, StatementView,
     SubjectView,
 };
-use crate::store::{self, Asked, Row};
+use crate::store::{self, Asked, Row, Timed};
 use chrono::{Datelike, NaiveDate};
 use credence_catalog::configuration::Configuration;
 use credence_catalog::disclosure::{About, Door, Facts, Scope, Show, Viewer, mask_name};
@@ -16,8 +16,9 @@ use credence_core::crypto::KeyRing;
 use credence_core::paging;
 use credence_core::problem::{Problem, Result};
 use credence_core::settings;
-use credence_db::Db;
+use credence_db::{Conn, Db};
 use credence_identity::Directory;
+use credence_identity::directory::Snapshot;
 use credence_records::service::open_sealed;
 use credence_subjects::model::{Event, SUBJECT_NOT_FOUND};
 use credence_subjects::store as subjects;
@@ -120,6 +121,7 @@ impl Reports {
             }
         }
 
+        let directory = self.directory.get(&self.db, now).await?;
         let mut conn = self.db.read().await?;
         let family = if asked_for.merged { subjects::family(&mut conn, asked_for.id, known_at).await? } else { vec![asked_for.id] };
         let root = match family.first() {
@@ -133,6 +135,8 @@ impl Reports {
             .filter(|(code, _)| scope.items.contains(code) || scope.from_agency.iter().any(|(item, _)| item == code))
             .filter(|(_, section)| question.section.as_ref().is_none_or(|s| s == section))
             .collect();
+        let hidden = past_publicity(&mut conn, &configuration, &directory, &family, &sections, &scope).await?;
+        let hide = configuration.rulebook.rule("dispute.hide_while_open", today).is_some_and(|rule| rule.value.as_bool() == Some(true));
         let asked = Asked {
             family: &family,
             scope: &scope,
@@ -142,12 +146,15 @@ impl Reports {
             after_on: question.after.map(|(on, _)| on),
             after_id: question.after.map(|(_, id)| id),
             limit: question.limit,
+            hidden: &hidden,
+            // Whoever sees what is past is told of the marks that stood then; everybody else of those that stand now.
+            marked_at: if scope.current_only { now } else { known_at },
+            hide_disputed: hide && scope.public_on.is_some(),
         };
         let rows = store::statements(&mut conn, &asked).await?;
         drop(conn);
         let subject = subject_view(root, &family, about, &door, as_of);
 
-        let directory = self.directory.get(&self.db, now).await?;
         let mut view = FileView {
             subject,
             as_of,
@@ -177,7 +184,8 @@ impl Reports {
                     break;
                 }
                 last = Some((row.sort_on, row.id));
-                if let Some(statement) = self.statement(&configuration, &door, about, as_of, row, &mut view.items)? {
+                let until = public_until(&configuration, &directory, row, today);
+                if let Some(statement) = self.statement(&configuration, &door, about, (as_of, until), row, &mut view.items)? {
                     let provider = directory.agency(row.agency_id).map(|a| a.name.clone()).unwrap_or_default();
                     view.providers.insert(row.agency_id, provider);
                     section.statements.push(statement);
@@ -203,13 +211,13 @@ impl Reports {
         configuration: &Configuration,
         door: &Door<'_>,
         about: About,
-        as_of: NaiveDate,
+        (as_of, public_until): (NaiveDate, Option<NaiveDate>),
         row: &Row,
         labels: &mut BTreeMap<String, ItemLabels>,
     ) -> Result<Option<StatementView>> {
         let state = RecordState::from_code(&row.state).ok_or_else(|| Problem::internal(format!("unknown state {}", row.state)))?;
         let item = &configuration.items.get(&row.item).ok_or_else(|| Problem::internal("item vanished"))?.item;
-        let facts = Facts { about, agency: row.agency_id, state, public_until: row.public_until, current: row.known_to.is_none() };
+        let facts = Facts { about, agency: row.agency_id, state, public_until, current: row.known_to.is_none() };
         let Some(sight) = door.sight(item, &facts) else { return Ok(None) };
         let mut content: Map<String, Value> = row.data.as_object().cloned().unwrap_or_default();
         // What is sealed is opened only for those who see it at least covered, or who see the text of which a part was covered.
@@ -238,18 +246,52 @@ impl Reports {
             provider: row.agency_id,
             batch_id: row.batch_id,
             state: row.state.clone(),
-            disputed: state == RecordState::Disputed,
+            disputed: row.marked || state == RecordState::Disputed,
+            objection: row.note.as_deref().and_then(|note| door.text(&sight, note)),
             in_force: holds && matches!(state, RecordState::Active | RecordState::Disputed),
             late: row.late,
             decided_on: row.decided_on,
             valid_from: row.valid_from,
             valid_to: row.valid_to,
+            public_until,
             known_from: row.known_from,
             known_to: row.known_to,
             withheld: (label.withheld != withheld).then_some(withheld),
             data,
         }))
     }
+}
+
+/// Last public day of a version, by the rules of a day.
+fn public_until(configuration: &Configuration, directory: &Snapshot, row: &Row, on: NaiveDate) -> Option<NaiveDate> {
+    let item = &configuration.items.get(&row.item)?.item;
+    let sector = directory.agency(row.agency_id).map(|a| a.kind.as_str()).unwrap_or_default();
+    configuration.public_until(item, &row.data, row.decided_on, row.public_until, sector, on)
+}
+
+/// Records whose publicity is over, by the rules of today and not by a mark that some job would have to set in time: for a viewer who sees only what is
+/// public they are neither fetched nor counted.
+async fn past_publicity(
+    conn: &mut Conn,
+    configuration: &Configuration,
+    directory: &Snapshot,
+    family: &[Uuid],
+    sections: &[(String, String)],
+    scope: &Scope,
+) -> Result<Vec<Uuid>> {
+    let Some(today) = scope.public_on else { return Ok(Vec::new()) };
+    let has_period = |code: &str| configuration.items.get(code).is_some_and(|v| v.item.publicity.is_some());
+    let items: Vec<&str> = sections.iter().map(|(item, _)| item.as_str()).filter(|code| has_period(code)).collect();
+    if items.is_empty() {
+        return Ok(Vec::new());
+    }
+    let over = |timed: &Timed| {
+        let Some(item) = configuration.items.get(&timed.item).map(|v| &v.item) else { return true };
+        let sector = directory.agency(timed.agency_id).map(|a| a.kind.as_str()).unwrap_or_default();
+        let last = configuration.public_until(item, &timed.data, timed.decided_on, timed.public_until, sector, today);
+        last.is_some_and(|last| last < today)
+    };
+    Ok(store::timed(conn, family, &items, &scope.states).await?.into_iter().filter(over).map(|timed| timed.record_id).collect())
 }
 
 /// The head as this viewer may see it. A person is not told by name or number.

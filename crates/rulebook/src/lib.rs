@@ -2,9 +2,14 @@
 //! documents that `credence config apply` stored, and answers questions about dates. Nothing in the program holds a period as a constant.
 
 mod calendar;
+pub mod clocks;
+pub mod diff;
+pub mod publicity;
 pub mod toml_json;
 
 pub use calendar::{Calendar, CalendarYear, Counted};
+pub use clocks::Clock;
+pub use publicity::{PublicityFacts, Regime, Window};
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -39,6 +44,8 @@ pub struct Rule {
 #[derive(Debug, Clone, Default)]
 pub struct Rulebook {
     rules: BTreeMap<String, Vec<Rule>>,
+    /// Regimes of publicity by the version of their rule. One that cannot be read was refused by `config check`, and is none.
+    regimes: BTreeMap<u32, Regime>,
     /// The calendar of working days.
     pub calendar: Calendar,
 }
@@ -53,7 +60,18 @@ impl Rulebook {
         for versions in by_id.values_mut() {
             versions.sort_by_key(|rule| (rule.effective_from, rule.version));
         }
-        Self { rules: by_id, calendar: Calendar::new(years) }
+        let regimes = by_id.get(publicity::REGIME).into_iter().flatten();
+        let regimes = regimes.filter_map(|rule| Some((rule.version, Regime::read(rule).ok()?))).collect();
+        Self { rules: by_id, regimes, calendar: Calendar::new(years) }
+    }
+
+    /// These rules and years laid over this book, as `config apply` would: each replaces its own version or year, the others stay.
+    pub fn overlaid(&self, rules: impl IntoIterator<Item = Rule>, years: impl IntoIterator<Item = CalendarYear>) -> Self {
+        let over: Vec<Rule> = rules.into_iter().collect();
+        let replaced = |rule: &Rule| over.iter().any(|other| other.id == rule.id && other.version == rule.version);
+        let mut all: Vec<Rule> = self.all().filter(|rule| !replaced(rule)).cloned().collect();
+        all.extend(over);
+        Self::new(all, self.calendar.years().cloned().chain(years))
     }
 
     /// The version of a rule that holds on a day.

@@ -11,8 +11,8 @@ pub const UNSEEN: &str = "SELECT count(*) FROM directives WHERE subject_id = $1 
 /// The transaction before any that is to come.
 pub const HERE: &str = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1";
 
-pub const LOGS: &str =
-    "SELECT (SELECT count(*) FROM audit_entries WHERE subject_id = $1), (SELECT count(*) FROM change_feed WHERE subject_id = $1),
+pub const LOGS: &str = "SELECT (SELECT count(*) FROM audit_entries WHERE subject_id = $1 AND action NOT LIKE 'effect.%'),
+            (SELECT count(*) FROM change_feed WHERE subject_id = $1 AND topic NOT LIKE 'effect.%'),
             (SELECT count(*) FROM list_entry_steps WHERE subject_id = $1)";
 
 pub const STATE: &str = r#"WITH e AS (SELECT *, row_number() OVER (ORDER BY proposed_at, id) AS nth FROM list_entries WHERE subject_id = $1)

@@ -186,18 +186,38 @@ impl TestApp {
         self.runtime.block_on(work)
     }
 
-    /// Lets everything that follows from what has been done so far be done: lists follow records, entries that are over leave, reminders are written.
+    /// Lets everything that follows from what has been done so far be done: lists follow records, entries that are over leave, reminders are
+    /// written, effects are followed up and applicants told.
     pub fn settle(&self) {
-        // The feed shows what is older than the oldest running transaction, of other tests too: it is read until nothing is left.
-        let behind = "SELECT count(*) FROM change_feed f WHERE NOT EXISTS
-            (SELECT 1 FROM feed_readers r WHERE r.reader = 'lists' AND (r.xid, r.entry_id) >= (f.xid::text::bigint, f.id))";
-        while self.count(behind) > 0 {
-            self.block_on(self.app.lists.follow()).expect("lists follow");
-        }
+        self.follow_feed();
         self.block_on(async {
             self.app.lists.end_overdue().await.expect("entries end");
             credence_dispatch::service::reminders::remind(&self.app.dispatch).await.expect("reminders");
         });
+        self.follow_feed();
+        self.block_on(self.app.redress.settle()).expect("effects");
+        // What the follow-ups changed has followers too, and what became true by them is looked at again.
+        self.follow_feed();
+        self.block_on(async {
+            self.app.redress.settle().await.expect("effects");
+            self.app.redress.lapse().await.expect("cases lapse");
+            while self.app.redress.send_waiting().await.expect("notices") > 0 {}
+        });
+    }
+
+    /// Reads the change feed to its end, for everybody who follows it.
+    fn follow_feed(&self) {
+        // The feed shows what is older than the oldest running transaction, of other tests too: it is read until nothing is left.
+        let behind = |reader: &str| {
+            let read = "SELECT 1 FROM feed_readers r WHERE (r.xid, r.entry_id) >= (f.xid::text::bigint, f.id) AND r.reader =";
+            self.count(&format!("SELECT count(*) FROM change_feed f WHERE NOT EXISTS ({read} '{reader}')")) > 0
+        };
+        while behind("lists") || behind("effects") {
+            self.block_on(async {
+                self.app.lists.follow().await.expect("lists follow");
+                self.app.redress.follow().await.expect("effects follow");
+            });
+        }
     }
 
     /// Goes to another instant.

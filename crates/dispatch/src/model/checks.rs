@@ -273,6 +273,9 @@ pub struct CheckedEntry {
     pub expires_on: Option<NaiveDate>,
     /// The record under it changed and the authority has not decided yet: no measure may rest on it.
     pub under_review: bool,
+    /// 异议处理中: a dispute about the entry, or about the record under it, runs; to be read with that mark.
+    #[serde(default)]
+    pub disputed: bool,
     /// Of a mirrored list: its source has not been heard of for longer than it should.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<bool>,
@@ -418,6 +421,8 @@ pub struct CheckRecord {
     pub feedback_state: String,
     /// The feedback is owed and its day is over.
     pub overdue: bool,
+    /// An entry that the answer names is not what it says any more 名单状态已变更: check again before anything rests on it.
+    pub changed: bool,
     /// Every feedback, oldest first.
     pub feedback: Vec<CheckFeedbackView>,
 }

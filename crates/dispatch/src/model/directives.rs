@@ -236,6 +236,9 @@ pub struct MessageEntry {
     pub ground_document: Option<String>,
     /// `sound`, or `questioned` while the authority reviews the ground.
     pub ground_state: Option<String>,
+    /// 异议处理中: a dispute about the entry, or about the record under it, runs.
+    #[serde(default)]
+    pub disputed: bool,
 }
 
 /// What a reminder 催办 is about, or an update.

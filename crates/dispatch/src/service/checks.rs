@@ -92,8 +92,10 @@ impl Dispatch {
             let stored = stored.ok_or_else(|| Problem::new(&NOT_FOUND))?;
             let feedback = store::feedback_of(&mut conn, id).await?.into_iter().map(feedback_view).collect();
             let (subject_id, feedback_state) = (stored.subject_id, stored.feedback_state.clone());
-            let overdue = is_overdue(&stored, self.clock.today());
-            Ok((subject_id, CheckRecord { check: signed(stored)?, feedback_state, overdue, feedback }))
+            let today = self.clock.today();
+            let overdue = is_overdue(&stored, today);
+            let changed = store::changed(&mut conn, id, today).await?;
+            Ok((subject_id, CheckRecord { check: signed(stored)?, feedback_state, overdue, changed, feedback }))
         })
         .await
     }

@@ -196,18 +196,24 @@ struct Changed {
     row_no: i32,
 }
 
+/// The entries `e` that the answer of a check `c` names, each as it `said`. OFFSET 0 is one look at the index for each.
+pub(super) const NAMED: &str = "CROSS JOIN LATERAL jsonb_array_elements(c.result -> 'lists') AS l (said)
+    LEFT JOIN LATERAL (SELECT * FROM list_entries WHERE id = (l.said ->> 'entry_id')::uuid OFFSET 0) e ON true";
+
+/// That such an entry is not on the day `$today` what the answer says: a ground of measures that does not stand, or an entry that is listed no longer.
+pub(super) fn not_so(today: &str) -> String {
+    let stands = GROUND_STANDS.replace("$today", today);
+    format!(
+        "(CASE WHEN jsonb_array_length(l.said -> 'measures') > 0 THEN {stands}
+               ELSE e.state = 'listed' AND (e.expires_on IS NULL OR e.expires_on >= {today}) END) IS NOT TRUE"
+    )
+}
+
 /// Rows of a batch whose answer names an entry that is not what it says any more: a ground of measures that does not stand on this day, or an entry
-/// that is listed no longer. OFFSET 0 is one look at the index for each entry named.
+/// that is listed no longer.
 pub(crate) async fn changed(conn: &mut AsyncPgConnection, batch: Uuid, today: NaiveDate) -> Result<Vec<i32>> {
-    let stands = GROUND_STANDS.replace("$today", "$2");
-    let query = format!(
-        "SELECT DISTINCT c.row_no FROM checks c
-          CROSS JOIN LATERAL jsonb_array_elements(c.result -> 'lists') AS l (said)
-           LEFT JOIN LATERAL (SELECT * FROM list_entries WHERE id = (l.said ->> 'entry_id')::uuid OFFSET 0) e ON true
-          WHERE c.batch_id = $1 AND c.row_no IS NOT NULL
-            AND (CASE WHEN jsonb_array_length(l.said -> 'measures') > 0 THEN {stands}
-                      ELSE e.state = 'listed' AND (e.expires_on IS NULL OR e.expires_on >= $2) END) IS NOT TRUE"
-    );
+    let not_so = not_so("$2");
+    let query = format!("SELECT DISTINCT c.row_no FROM checks c {NAMED} WHERE c.batch_id = $1 AND c.row_no IS NOT NULL AND {not_so}");
     let rows: Vec<Changed> = diesel::sql_query(query).bind::<SqlUuid, _>(batch).bind::<Date, _>(today).load(conn).await.db()?;
     Ok(rows.into_iter().map(|row| row.row_no).collect())
 }

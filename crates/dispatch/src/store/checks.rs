@@ -1,6 +1,7 @@
 //! SQL of the check: who is meant, what it stands on, the answers that were given and what came of them.
 
 use super::GROUND_STANDS;
+use super::check_batches::{NAMED, not_so};
 use chrono::{DateTime, NaiveDate, Utc};
 use credence_core::problem::{Problem, Result};
 use credence_db::schema::{check_feedback, checks};
@@ -130,6 +131,9 @@ pub(crate) struct EntryRow {
     /// Whether its ground stands.
     #[diesel(sql_type = Bool)]
     pub stands: bool,
+    /// A dispute about it, or about the record under it, runs.
+    #[diesel(sql_type = Bool)]
+    pub disputed: bool,
     /// Memorandum of the joint action.
     #[diesel(sql_type = Nullable<Text>)]
     pub memorandum: Option<String>,
@@ -145,7 +149,10 @@ static ENTRIES: LazyLock<String> = LazyLock::new(|| {
     let stands = GROUND_STANDS.replace("$today", "$2");
     format!(
         "SELECT e.id, e.list, e.kind, e.keeping, e.agency_id, e.region, e.facts, e.legal_basis, e.measures, e.ground_document, e.listed_on,
-                e.expires_on, ({stands}) AS stands, a.memorandum,
+                e.expires_on, ({stands}) AS stands,
+                EXISTS (SELECT 1 FROM record_marks k WHERE k.subject_id = e.subject_id AND k.target_id IN (e.id, e.ground_record_id)
+                           AND k.kind = 'disputed' AND k.known_to IS NULL) AS disputed,
+                a.memorandum,
                 (SELECT coalesce(json_object_agg(d.measure, d.id), '{{}}') FROM directives d
                   WHERE d.subject_id = e.subject_id AND d.entry_id = e.id AND d.agency_id = $3 AND d.kind = 'execute'
                     AND d.state IN ('issued', 'delivered', 'accepted', 'declined', 'reported')) AS directives,
@@ -253,6 +260,20 @@ pub(crate) struct StoredCheck {
 /// The check with an id.
 pub(crate) async fn find(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Option<StoredCheck>> {
     checks::table.find(id).select(StoredCheck::as_select()).first(conn).await.optional().db()
+}
+
+#[derive(QueryableByName)]
+struct Changed {
+    #[diesel(sql_type = Bool)]
+    changed: bool,
+}
+
+/// Whether the answer of a check names an entry that is not what it says any more.
+pub(crate) async fn changed(conn: &mut AsyncPgConnection, id: Uuid, today: NaiveDate) -> Result<bool> {
+    let not_so = not_so("$2");
+    let query = format!("SELECT EXISTS (SELECT 1 FROM checks c {NAMED} WHERE c.id = $1 AND {not_so}) AS changed");
+    let found: Changed = diesel::sql_query(query).bind::<SqlUuid, _>(id).bind::<Date, _>(today).get_result(conn).await.db()?;
+    Ok(found.changed)
 }
 
 /// The same, locked until the transaction ends.

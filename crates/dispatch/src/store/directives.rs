@@ -83,6 +83,9 @@ pub struct DirectiveRow {
     pub(crate) ground_state: String,
     #[diesel(sql_type = Bool)]
     pub(crate) stands: bool,
+    /// A dispute about the entry, or about the record under it, runs.
+    #[diesel(sql_type = Bool)]
+    pub(crate) disputed: bool,
     #[diesel(sql_type = Text)]
     pub(crate) subject_kind: String,
     #[diesel(sql_type = Nullable<Text>)]
@@ -110,6 +113,8 @@ fn select(source: &str, order: &str) -> String {
                 d.first_feedback_at, d.last_feedback_at, d.ended_at,
                 e.list, e.kind AS entry_kind, e.state AS entry_state, e.agency_id AS entry_agency, e.legal_basis, e.facts, e.listed_on, e.expires_on,
                 e.ground_document, e.ground_state, ({stands}) AS stands,
+                EXISTS (SELECT 1 FROM record_marks k WHERE k.subject_id = e.subject_id AND k.target_id IN (e.id, e.ground_record_id)
+                           AND k.kind = 'disputed' AND k.known_to IS NULL) AS disputed,
                 s.kind AS subject_kind, n.name AS subject_name, u.value AS uscc, p.scheme AS document_scheme, p.value_sealed AS document_sealed
            FROM {source} d
           CROSS JOIN LATERAL (SELECT * FROM list_entries WHERE subject_id = d.subject_id AND id = d.entry_id OFFSET 0) e

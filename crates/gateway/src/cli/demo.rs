@@ -3,13 +3,14 @@
 
 mod card;
 mod joint_action;
+mod redress;
 
 use super::client::Client;
 use super::serve::{bind, prepare};
 use super::{Context, Failure};
 use crate::app::App;
 use crate::server;
-use card::{Card, Progress};
+use card::{Card, Followed, Progress};
 use chrono::NaiveDate;
 use clap::Args;
 use credence_core::crypto::random;
@@ -86,7 +87,8 @@ pub(super) async fn run(context: &Context, demo: Demo) -> Result<ExitCode, Failu
         // The first organisations and the agencies are the same in a city of any size, so the sample needs no more of it.
         let city = City::generate(SEED, 2);
         let sample = card::sample(&inner.data_dir, &city, example_provider(&app, &city)?)?;
-        card::print(&inner, &card, &url, &sample, started.elapsed());
+        let followed = Followed::read(&inner.data_dir)?;
+        card::print(&inner, &card, followed.as_ref(), &url, &sample, started.elapsed());
         if !demo.no_serve {
             server::stop_signal().await;
         }
@@ -110,7 +112,8 @@ fn say(context: &Context, text: &str) {
 }
 
 /// Makes the city, or goes on with it where an earlier start was stopped. Every step may come twice: agencies are entered or updated, a
-/// file that was received is recognised, an account that is there stays, list entries go on from the state they have, and keys are made anew.
+/// file that was received is recognised, an account that is there stays, list entries and cases go on from the state they have, and keys are made
+/// anew.
 async fn build(app: &App, demo: &Demo, url: &str, context: &Context) -> Result<Card, Failure> {
     let data_dir = context.data_dir.as_path();
     let mut progress = match Progress::read(data_dir)? {
@@ -160,6 +163,8 @@ async fn build(app: &App, demo: &Demo, url: &str, context: &Context) -> Result<C
     joint_action::followed(app).await?;
     joint_action::commend(app, &city, &officials).await?;
     say(context, &joint_action::summary(app).await?);
+    let company = joint_action::logged_in(app, &accounts, "subject", &progress.password).await?;
+    say(context, &redress::make(app, &city, &officials, company, progress.today, data_dir).await?);
 
     let provider_key = make_key(app, &actor, example_provider(app, &city)?, Feed::PenaltyOrganisation).await?;
     let example_uscc = city.organisations.first().map(|o| o.uscc.clone()).unwrap_or_default();
@@ -350,7 +355,9 @@ async fn open_accounts(app: &App, city: &City, actor: &Actor, password: &str) ->
             app.identity.open_subject_account(actor, new, &papers).await.map(drop)
         };
         let what = format!("信用主体 subject（{}）", organisation.name);
-        accounts.printed.push((open_account(app, "subject", password, open).await?, what));
+        let username = open_account(app, "subject", password, open).await?;
+        accounts.names.insert("subject", username.clone());
+        accounts.printed.push((username, what));
     }
     Ok(accounts)
 }

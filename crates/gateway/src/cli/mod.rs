@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod failure;
 mod push;
+mod rules;
 mod serve;
 mod tools;
 
@@ -52,6 +53,9 @@ enum Command {
     /// Check or apply the catalogue, code sets, rules, disclosure table and regions
     #[command(subcommand)]
     Config(config::Config),
+    /// Tell what changed rules would do to the records that are stored
+    #[command(subcommand)]
+    Rules(rules::Rules),
     /// Serve a demonstration city: made on first start, kept afterwards
     Demo(demo::Demo),
     /// Push a file of rows to a server, as a department does
@@ -150,6 +154,7 @@ pub fn run() -> ExitCode {
         Command::Serve(command) => context().and_then(|context| block_on(serve::run(&context, command))),
         Command::Migrate => context().and_then(|context| block_on(serve::migrate(&context))),
         Command::Config(command) => context().and_then(|context| block_on(config::run(&context, command))),
+        Command::Rules(command) => context().and_then(|context| block_on(rules::run(&context, command))),
         Command::Demo(command) => context().and_then(|context| block_on(demo::run(&context, command))),
         Command::Admin(command) => context().and_then(|context| block_on(admin::run(&context, command))),
     };

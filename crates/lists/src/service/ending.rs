@@ -1,7 +1,7 @@
 //! How entries end, whatever the cause: the entry leaves, its notice goes out on the list's channel, and what rests on it is lifted, in one transaction.
 
 use super::reviews::call_off;
-use super::{Lists, Ready, about, adverse_items, definition};
+use super::{Lists, Ready, about, blocks, definition};
 use crate::store::entries::{self, Entry};
 use crate::store::follow;
 use chrono::{DateTime, Days, Utc};
@@ -19,6 +19,9 @@ use credence_identity::directory::Snapshot;
 use serde_json::json;
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// What is published of an entry whose record a case deleted.
+const CORRECTED_BY_CASE: &str = "经异议处理更正";
 
 impl Lists {
     /// Ends entries of one list: each leaves it, its notice goes out, and what rests on it is lifted.
@@ -102,12 +105,11 @@ impl Lists {
         now: DateTime<Utc>,
     ) -> Result<()> {
         let ready = Ready { configuration: Arc::clone(configuration), directory: Arc::clone(directory), now, today: china_date(now) };
-        let adverse = adverse_items(configuration, ready.today);
         for entry in entries::commendations(tx, subjects).await? {
             let family = follow::families(tx, &[entry.subject_id]).await?;
-            let blocks = entries::blocks(tx, &family, &adverse, ready.today).await?;
-            if !blocks.is_empty() {
-                let reason = format!("出现失信记录或列入失信名单：{}", blocks.join("、"));
+            let found = blocks(tx, &ready, &family).await?;
+            if !found.is_empty() {
+                let reason = format!("出现失信记录或列入失信名单：{}", found.join("、"));
                 self.end(tx, &ready, &Actor::system("lists"), &[entry], ("negative_record", &reason)).await?;
             }
         }
@@ -127,7 +129,7 @@ impl Lists {
         self.end(tx, &ready, &Actor::system("calendar"), expired, ("expiry", "列入期限届满")).await
     }
 
-    /// The notice of an entry of a mirror that its source took back as wrong.
+    /// The notice of an entry of a mirror that its source took back as wrong. What a decision about a case says stays with the case.
     pub(super) async fn publish_mirror_corrections(
         &self,
         tx: &mut Tx<'_>,
@@ -137,9 +139,12 @@ impl Lists {
         now: DateTime<Utc>,
     ) -> Result<()> {
         let ready = Ready { configuration: Arc::clone(configuration), directory: Arc::clone(directory), now, today: china_date(now) };
+        let keys: Vec<(Uuid, Uuid)> = corrected.iter().map(|entry| (entry.subject_id, entry.id)).collect();
+        let by_case = follow::deleted_by_case(tx, &keys).await?;
         for entry in corrected {
             if let Some(found) = definition(configuration, &entry.list) {
-                let reason = entry.exit_reason.clone().unwrap_or_default();
+                let decided = by_case.contains(&entry.id);
+                let reason = if decided { CORRECTED_BY_CASE.to_owned() } else { entry.exit_reason.clone().unwrap_or_default() };
                 self.publish_exit(tx, &ready, &found.body, entry, ("correction", &reason)).await?;
             }
         }

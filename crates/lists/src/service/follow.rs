@@ -137,7 +137,11 @@ impl Lists {
     async fn follow_one(&self, configuration: &Arc<Configuration>, entry: &FeedEntry) -> Result<bool> {
         let number = |key: &str| entry.payload.get(key).and_then(Value::as_i64);
         let subjects = match (entry.topic.as_str(), entry.subject_id) {
-            ("record.correct" | "record.withdraw" | "unmatched_row.link" | "subject.merge" | "subject.unmerge", Some(subject)) => {
+            (
+                "record.correct" | "record.withdraw" | "record.repair" | "record.shield" | "record.unshield" | "record.stop"
+                | "unmatched_row.link" | "subject.merge" | "subject.unmerge",
+                Some(subject),
+            ) => {
                 vec![subject]
             }
             // The first file of a batch numbers its rows from 1; in a file that brings refused rows back they keep the numbers of the first.
@@ -189,6 +193,7 @@ impl Lists {
                 for (version, list) in mirrors(configuration) {
                     changed += self.reconsider_mirror(tx, &ground, version, list, subjects).await?;
                 }
+                changed += move_on(tx, subjects, now).await?;
                 changed += self.question(tx, &ground, subjects).await?;
                 // What is said about one of a merged family is said about the subject it is read through.
                 let families = follow::families(tx, subjects).await?;
@@ -349,6 +354,19 @@ impl Lists {
             self.wake.notify_one();
         }
     }
+}
+
+/// Native entries under whose document only its publicity was ended go on resting on it, unquestioned; who holds a directive of one is told of it.
+async fn move_on(tx: &mut Tx<'_>, subjects: &[Uuid], now: DateTime<Utc>) -> Result<usize> {
+    let onward = follow::move_on(tx, subjects, now).await?;
+    let listed: Vec<(Uuid, Uuid)> = onward.iter().filter(|e| e.state == "listed").map(|e| (e.subject_id, e.id)).collect();
+    let updates = updated(tx, &listed, now).await?;
+    for entry in &onward {
+        let detail = json!({ "state": entry.state, "version_id": entry.version_id, "updates": updates });
+        let change = Change::new("list_entry.move_on", "list_entry", entry.id).about(entry.subject_id).with(detail);
+        record(tx, &Actor::system("records"), change, now).await?;
+    }
+    Ok(onward.len())
 }
 
 /// The mirrors, each with its version: those that are not in force any more too, for what stands on them goes on following its source.

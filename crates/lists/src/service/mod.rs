@@ -3,11 +3,13 @@
 mod ending;
 pub mod follow;
 pub mod procedure;
+pub mod projection;
+pub mod redress;
 mod reviews;
 pub mod show;
 
 use crate::model::{LIST_IS_MIRRORED, LIST_UNKNOWN};
-use crate::store::entries::Entry;
+use crate::store::entries::{self, Entry};
 use chrono::{DateTime, NaiveDate, Utc};
 use credence_catalog::ConfigurationHandle;
 use credence_catalog::configuration::{Configuration, Versioned};
@@ -18,11 +20,13 @@ use credence_core::clock::{Clock, china_date};
 use credence_core::crypto::KeyRing;
 use credence_core::problem::{Problem, Result};
 use credence_core::settings;
-use credence_db::Db;
+use credence_db::{Db, Tx};
 use credence_identity::Directory;
 use credence_identity::directory::Snapshot;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 /// What every use case needs.
 #[derive(Clone)]
@@ -54,6 +58,23 @@ fn definition<'c>(configuration: &'c Configuration, code: &str) -> Option<&'c Ar
 fn adverse_items(configuration: &Configuration, on: NaiveDate) -> Vec<String> {
     let adverse = configuration.items.values().filter(|v| v.item.nature == Nature::Adverse && v.item.in_force(on));
     adverse.map(|v| v.item.code.clone()).collect()
+}
+
+/// What keeps subjects off a red list: `list CODE` for every list of dishonesty they stand on, `item CODE` for every item of which they have an adverse
+/// record whose publicity is not over on the day, reckoned as everywhere else. What is not published at all keeps nobody off.
+async fn blocks(tx: &mut Tx<'_>, ready: &Ready, family: &[Uuid]) -> Result<Vec<String>> {
+    let listed = entries::dishonesty_of(tx, family, ready.today).await?;
+    let mut found: BTreeSet<String> = listed.into_iter().map(|list| format!("list {list}")).collect();
+    for record in entries::records_of(tx, family, &adverse_items(&ready.configuration, ready.today)).await? {
+        let Some(item) = ready.configuration.items.get(&record.item).map(|v| &v.item) else { continue };
+        let kind = ready.directory.agency(record.agency_id).map_or("", |agency| agency.kind.as_str());
+        let until = ready.configuration.public_until(item, &record.data, record.decided_on, record.public_until, kind, ready.today);
+        // Of what has no end of publicity, the end of its validity counts.
+        if until.or(record.valid_to).is_none_or(|last| ready.today <= last) {
+            found.insert(format!("item {}", record.item));
+        }
+    }
+    Ok(found.into_iter().collect())
 }
 
 /// What a step needs to know before its transaction begins: nothing in it waits for another connection.

@@ -2,7 +2,7 @@
 //! where something rests on it, lets that follow, all in one transaction.
 
 use super::reviews::call_off;
-use super::{Lists, Ready, adverse_items};
+use super::{Lists, Ready, blocks};
 use crate::model::NUMBER_IN_TEXT;
 use crate::model::{
     ALREADY_DECIDED, BAD_DAY, BAD_EXIT, BAD_TEXT, BEFORE_NOTICE, ENTRY_ENDED, ENTRY_EXISTS, ENTRY_NOT_FOUND, ENTRY_WRONG_STATE, EntryState,
@@ -352,21 +352,36 @@ impl Lists {
 
     /// Takes an entry off the list by decision of the authority. A correction is made public on the same channel, at once.
     pub async fn exit(&self, actor: &Actor, id: Uuid, exit: NewExit) -> Result<()> {
-        let reason = self.text("reason", &exit.reason)?;
-        if !["repair", "revocation", "correction"].contains(&exit.cause.as_str()) {
-            return Err(Problem::new(&BAD_EXIT));
-        }
+        let reason = self.exit_reason(&exit.cause, &exit.reason)?;
         let ready = self.ready().await?;
         self.db
             .write(async |tx| {
                 let entry = self.own(tx, actor, id).await?;
-                step_from(&entry, Step::Exit)?;
-                not_over(&entry, &ready)?;
-                self.end(tx, &ready, actor, &[entry], (&exit.cause, reason)).await
+                self.exit_entry(tx, &ready, actor, entry, (&exit.cause, reason)).await
             })
             .await?;
         self.wake.notify_one();
         Ok(())
+    }
+
+    /// Why an entry leaves by decision, if it can leave for that cause.
+    pub(super) fn exit_reason<'r>(&self, cause: &str, reason: &'r str) -> Result<&'r str> {
+        let reason = self.text("reason", reason)?;
+        if ["repair", "revocation", "correction"].contains(&cause) { Ok(reason) } else { Err(Problem::new(&BAD_EXIT)) }
+    }
+
+    /// Takes a locked entry off its list, if it still stands there.
+    pub(super) async fn exit_entry(
+        &self,
+        tx: &mut Tx<'_>,
+        ready: &Ready,
+        actor: &Actor,
+        entry: Entry,
+        (cause, reason): (&str, &str),
+    ) -> Result<()> {
+        step_from(&entry, Step::Exit)?;
+        not_over(&entry, ready)?;
+        self.end(tx, ready, actor, &[entry], (cause, reason)).await
     }
 
     /// The authority confirms that the ground of an entry stands although the record under it changed; what was held goes on.
@@ -442,8 +457,8 @@ impl Lists {
 
     async fn check_red(&self, tx: &mut Tx<'_>, ready: &Ready, subject: Uuid) -> Result<()> {
         let family = subjects::family(tx.conn(), subject, ready.now).await?;
-        let blocks = entries::blocks(tx, &family, &adverse_items(&ready.configuration, ready.today), ready.today).await?;
-        if blocks.is_empty() { Ok(()) } else { Err(Problem::new(&RED_BLOCKED).with("blocked_by", blocks)) }
+        let found = blocks(tx, ready, &family).await?;
+        if found.is_empty() { Ok(()) } else { Err(Problem::new(&RED_BLOCKED).with("blocked_by", found)) }
     }
 
     fn check_measures(&self, ready: &Ready, definition: &ListDefinition, measures: &[String]) -> Result<()> {

@@ -13,7 +13,7 @@ use credence_catalog::disclosure::{About, Door, Viewer};
 use credence_catalog::lists::ListDefinition;
 use credence_core::clock::china_date;
 use credence_core::problem::{Problem, Result};
-use credence_core::{Actor, Permission};
+use credence_core::{Actor, Permission, Role};
 use credence_db::Conn;
 use credence_dispatch::service::directives::progress;
 use credence_identity::directory::Snapshot;
@@ -104,6 +104,11 @@ struct Shown<'a> {
     directory: &'a Snapshot,
     viewer: &'a Viewer,
     today: NaiveDate,
+}
+
+/// Whether a viewer is shown what was repaired or is shielded: the auditor.
+fn audits(actor: Option<&Actor>) -> bool {
+    actor.is_some_and(|actor| actor.is(Role::Auditor))
 }
 
 impl Lists {
@@ -217,12 +222,15 @@ impl Lists {
         let more = i64::try_from(rows.len()).unwrap_or(i64::MAX) > asked.limit;
         rows.truncate(usize::try_from(asked.limit).unwrap_or(usize::MAX));
         let next = rows.last().filter(|_| more).map(|e| credence_core::paging::encode(&e.id));
+        // An authority sees its own; a supervisor sees nothing of what is hidden.
+        let hides = supervises && !audits(Some(actor));
+        rows.retain(|entry| !hides || !shown.hidden(entry));
         let items = rows.into_iter().filter_map(|entry| shown.view(entry, None)).collect();
         Ok(EntryPage { items, next, stale: false })
     }
 
     /// One entry: to the officials of its authority and to supervisors with its procedure and progress, to everybody else while it is listed; with the
-    /// subject, for the access log.
+    /// subject, for the access log. What was repaired or is shielded is told to its authority and the auditor only.
     pub async fn entry(&self, actor: Option<&Actor>, purpose: Option<&str>, id: Uuid) -> Result<(Uuid, EntryView)> {
         let now = self.clock.now();
         let directory = self.directory.get(&self.db, now).await?;
@@ -232,10 +240,10 @@ impl Lists {
         let own = actor.is_some_and(|a| a.may(Permission::ProposeListing) && a.agency.is_some_and(|of| of.0 == entry.agency_id));
         let supervises = actor.is_some_and(|actor| actor.may(Permission::SuperviseListing));
         let today = china_date(now);
-        let current = entry.state == "listed" && entry.expires_on.is_none_or(|last| today <= last);
         let viewer = actor.map_or_else(Viewer::public, |actor| self.viewer(actor, &directory, false, purpose));
         let shown = Shown { configuration: &configuration, directory: &directory, viewer: &viewer, today };
-        if !(own || supervises || current || shown.in_history(&entry)) {
+        let supervises = supervises && (audits(actor) || !shown.hidden(&entry));
+        if !(own || supervises || shown.is_current(&entry) || shown.in_history(&entry)) {
             return Err(Problem::new(&ENTRY_NOT_FOUND));
         }
         let depth = if own || supervises { Depth::Procedure } else { Depth::Listed };
@@ -263,8 +271,8 @@ impl Lists {
         let supervises = actor.is_some_and(|actor| actor.may(Permission::SuperviseListing));
         let rows = entries::of_subjects(&mut conn, &family, true, false).await?;
         let shown = Shown { configuration: &configuration, directory: &directory, viewer: &viewer, today };
-        let current = |e: &Entry| e.state == "listed" && e.expires_on.is_none_or(|last| today <= last);
-        let rows = rows.into_iter().filter(|e| current(e) || supervises || shown.in_history(e));
+        let all = |e: &Entry| supervises && (audits(actor) || !shown.hidden(e));
+        let rows = rows.into_iter().filter(|e| shown.is_current(e) || all(e) || shown.in_history(e));
         let views = rows.filter_map(|entry| shown.view(entry, None)).collect();
         Ok((subject.id, views))
     }
@@ -334,11 +342,33 @@ pub struct EntriesAsked {
 }
 
 impl Shown<'_> {
-    /// Whether this viewer may know of an entry that has ended: those that are past their publicity, though not those that should never have been.
+    fn door(&self) -> Door<'_> {
+        Door::open(&self.configuration.disclosure, self.viewer, self.today)
+    }
+
+    /// Whether this viewer may know of an entry as one that stands on its list. What its source took away is on it for nobody, whatever the list has
+    /// followed yet; what is past its publicity only for those who see beyond that.
+    fn is_current(&self, entry: &Entry) -> bool {
+        let listed = entry.state == "listed" && !self.over(entry) && !entry.source_gone();
+        listed && (!entry.source_past(self.today) || self.door().after_publicity())
+    }
+
+    fn over(&self, entry: &Entry) -> bool {
+        entry.state == "exited" || entry.state == "listed" && entry.expires_on.is_some_and(|last| last < self.today)
+    }
+
+    /// Whether an entry is told of to nobody but its authority and the auditor: it was left by repair, or rested on what was repaired or is shielded. What
+    /// an authority listed by hand and still has to decide about is not hidden before it has.
+    fn hidden(&self, entry: &Entry) -> bool {
+        let stands = entry.keeping == "native" && entry.state != "dropped" && !self.over(entry);
+        !stands && (entry.ground_hidden || entry.exit_cause.as_deref() == Some("repair"))
+    }
+
+    /// Whether this viewer may know of an entry that has ended: those that are past their publicity, though not those that should never have been, nor
+    /// those that are hidden.
     fn in_history(&self, entry: &Entry) -> bool {
-        let over = entry.state == "exited" || entry.state == "listed" && entry.expires_on.is_some_and(|last| last < self.today);
         let wrong = entry.exit_cause.as_deref().is_some_and(|cause| ["correction", "revocation"].contains(&cause));
-        over && !wrong && Door::open(&self.configuration.disclosure, self.viewer, self.today).after_publicity()
+        self.over(entry) && !wrong && !self.hidden(entry) && self.door().after_publicity()
     }
 
     /// An entry through the door; `None` when this viewer may not know of it.
@@ -372,6 +402,7 @@ impl Shown<'_> {
             ground_document: entry.ground_document.as_deref().and_then(|number| door.text(&sight, number)),
             under_review: entry.ground_state == "questioned",
             ground_review_by: entry.ground_review_by,
+            disputed: entry.disputed,
             measures: entry.measures,
             exit_conditions: entry.exit_conditions,
             responsible,

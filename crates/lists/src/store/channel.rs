@@ -1,6 +1,6 @@
 //! What lists show to everybody: current entries, page by page, and notices.
 
-use super::entries::{COLUMNS, Entry, FROM};
+use super::entries::{COLUMNS, Entry, FROM, PUBLIC};
 use chrono::{DateTime, NaiveDate, Utc};
 use credence_core::problem::Result;
 use credence_db::DbResult;
@@ -35,9 +35,10 @@ pub(crate) async fn current(
     after: Option<Place>,
     limit: i64,
 ) -> Result<Vec<Entry>> {
+    let public = PUBLIC.replace("$today", "$2");
     diesel::sql_query(format!(
         "SELECT {COLUMNS} FROM {FROM}
-          WHERE e.list = $1 AND e.state = 'listed' AND (e.expires_on IS NULL OR e.expires_on >= $2)
+          WHERE e.list = $1 AND e.state = 'listed' AND (e.expires_on IS NULL OR e.expires_on >= $2) AND {public}
             AND ($3 IS NULL OR s.kind <> 'natural_person' AND (strpos(n.name_normal, $3) > 0 OR u.value = $4))
             AND (e.listed_on, e.id) < ($5, $6)
           ORDER BY e.listed_on DESC, e.id DESC LIMIT $7"
@@ -64,9 +65,11 @@ struct Counted {
 
 /// How many current entries each list has on a day.
 pub(crate) async fn counts(conn: &mut AsyncPgConnection, today: NaiveDate) -> Result<Vec<(String, i64)>> {
-    let rows: Vec<Counted> = diesel::sql_query(
-        "SELECT list, count(*) AS entries FROM list_entries WHERE state = 'listed' AND (expires_on IS NULL OR expires_on >= $1) GROUP BY list",
-    )
+    let public = PUBLIC.replace("$today", "$1");
+    let rows: Vec<Counted> = diesel::sql_query(format!(
+        "SELECT e.list, count(*) AS entries FROM list_entries e
+          WHERE e.state = 'listed' AND (e.expires_on IS NULL OR e.expires_on >= $1) AND {public} GROUP BY e.list"
+    ))
     .bind::<Date, _>(today)
     .load(conn)
     .await
@@ -144,14 +147,15 @@ pub(crate) async fn notices(
     before: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Notice>> {
-    diesel::sql_query(
+    let public = PUBLIC.replace("$today", "$2");
+    diesel::sql_query(format!(
         "SELECT n.id, n.entry_id, n.kind, n.subject_name, n.body, n.published_at FROM list_notices n
            JOIN list_entries e ON e.subject_id = n.subject_id AND e.id = n.entry_id
           WHERE n.list = $1 AND (n.published_until IS NULL OR n.published_until >= $2) AND ($3 IS NULL OR n.id < $3)
-            AND CASE n.kind WHEN 'listing' THEN e.state = 'listed' AND (e.expires_on IS NULL OR e.expires_on >= $2)
+            AND CASE n.kind WHEN 'listing' THEN e.state = 'listed' AND (e.expires_on IS NULL OR e.expires_on >= $2) AND {public}
                             WHEN 'announcement' THEN e.state IN ('noticed', 'objection_review', 'decided') ELSE true END
-          ORDER BY n.id DESC LIMIT $4",
-    )
+          ORDER BY n.id DESC LIMIT $4"
+    ))
     .bind::<Text, _>(list)
     .bind::<Date, _>(today)
     .bind::<Nullable<SqlUuid>, _>(before)

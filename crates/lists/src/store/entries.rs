@@ -102,12 +102,35 @@ pub(crate) struct Entry {
     pub subject_name: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     pub uscc: Option<String>,
+    /// A dispute about it, or about the record under it, runs.
+    #[diesel(sql_type = Bool)]
+    pub disputed: bool,
+    /// The record under it was repaired, whatever became of it since, or shielded and not unshielded.
+    #[diesel(sql_type = Bool)]
+    pub ground_hidden: bool,
+    /// State of the present version of the record under it.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub ground_now: Option<String>,
+    /// Last public day of that version, where there is one.
+    #[diesel(sql_type = Nullable<Date>)]
+    pub ground_public_until: Option<NaiveDate>,
 }
 
 impl Entry {
     /// Its state; a state the program does not know is a defect.
     pub(crate) fn state(&self) -> Result<EntryState> {
         EntryState::from_code(&self.state).ok_or_else(|| Problem::internal(format!("unknown state {}", self.state)))
+    }
+
+    /// Whether a mirror still shows what its source took away for everybody. What an authority listed by hand stands until that authority decides.
+    pub(crate) fn source_gone(&self) -> bool {
+        let gone = self.ground_now.as_deref().is_some_and(|state| ["repaired", "shielded", "withdrawn"].contains(&state));
+        self.keeping == "mirror" && gone
+    }
+
+    /// Whether a mirror still shows what its source does not make public any more on a day.
+    pub(crate) fn source_past(&self, today: NaiveDate) -> bool {
+        self.keeping == "mirror" && self.ground_public_until.is_some_and(|last| last < today)
     }
 
     /// Responsible persons.
@@ -121,14 +144,29 @@ pub(super) const COLUMNS: &str = "e.subject_id, e.id, e.list, e.kind, e.keeping,
     e.exit_conditions, e.responsible, e.ground_record_id, e.ground_version_id, e.ground_document, e.ground_state, e.ground_review_by, e.proposed_by,
     e.proposed_at, e.notice_no, e.notice_served_on, e.notice_method, e.notice_proof, e.notice_rule, e.objection_until, e.objection_received_on, e.objection,
     e.objection_answer, e.objection_by_subject, e.objection_upheld, e.objection_answered_at, e.decision_no, e.decided_on, e.listed_on, e.expires_on, e.period_rule, e.exit_cause, e.exit_reason, e.exited_on,
-    s.kind AS subject_kind, n.name AS subject_name, u.value AS uscc";
+    s.kind AS subject_kind, n.name AS subject_name, u.value AS uscc,
+    EXISTS (SELECT 1 FROM record_marks k WHERE k.subject_id = e.subject_id AND k.target_id IN (e.id, e.ground_record_id) AND k.kind = 'disputed'
+               AND k.known_to IS NULL) AS disputed,
+    EXISTS (SELECT 1 FROM record_versions h WHERE h.subject_id = e.subject_id AND h.record_id = e.ground_record_id AND h.state IN ('repaired', 'shielded')
+               AND (h.state = 'repaired' OR NOT EXISTS (
+                    SELECT 1 FROM record_versions w WHERE w.subject_id = h.subject_id AND w.record_id = h.record_id AND w.change = 'unshielded'
+                       AND (w.known_from, w.id) > (h.known_from, h.id))) OFFSET 0) AS ground_hidden,
+    p.state AS ground_now, p.public_until AS ground_public_until";
+
+/// That a mirrored entry `e` is public on the day `$today`: its source has not taken the record under it away, nor made an end of its publicity. What a
+/// mirror has not followed yet is not shown to everybody meanwhile.
+pub(super) const PUBLIC: &str = "NOT (e.keeping = 'mirror' AND EXISTS (
+    SELECT 1 FROM record_versions g WHERE g.subject_id = e.subject_id AND g.record_id = e.ground_record_id AND g.known_to IS NULL
+       AND (g.state IN ('repaired', 'shielded', 'withdrawn') OR g.public_until < $today) OFFSET 0))";
 
 /// Where it is read from.
 pub(super) const FROM: &str = "list_entries e JOIN subjects s ON s.id = e.subject_id
     LEFT JOIN LATERAL (SELECT name, name_normal FROM subject_names WHERE subject_id = e.subject_id AND known_to IS NULL
                         ORDER BY valid_to DESC NULLS FIRST, confirmed DESC, id DESC LIMIT 1) n ON true
     LEFT JOIN LATERAL (SELECT value FROM subject_identifiers WHERE subject_id = e.subject_id AND scheme = 'uscc' AND known_to IS NULL AND value IS NOT NULL
-                        ORDER BY status, value LIMIT 1) u ON true";
+                        ORDER BY status, value LIMIT 1) u ON true
+    LEFT JOIN LATERAL (SELECT state, public_until FROM record_versions WHERE subject_id = e.subject_id AND record_id = e.ground_record_id
+                          AND known_to IS NULL LIMIT 1) p ON true";
 
 /// An entry by its id.
 pub(crate) async fn find(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Option<Entry>> {
@@ -489,32 +527,56 @@ pub(crate) async fn publish_notice(
     Ok(())
 }
 
-#[derive(QueryableByName)]
-struct Block {
-    #[diesel(sql_type = Text)]
-    what: String,
-}
-
-/// What keeps subjects off a red list: lists of dishonesty they stand on, and items of which they have an active adverse record in its publicity
-/// period.
-pub(crate) async fn blocks(tx: &mut Tx<'_>, family: &[Uuid], adverse: &[String], today: NaiveDate) -> Result<Vec<String>> {
-    let blocks: Vec<Block> = diesel::sql_query(
-        "SELECT DISTINCT 'list ' || list AS what FROM list_entries
+/// The lists of dishonesty that subjects stand on, each once.
+pub(crate) async fn dishonesty_of(tx: &mut Tx<'_>, family: &[Uuid], today: NaiveDate) -> Result<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Listed {
+        #[diesel(sql_type = Text)]
+        list: String,
+    }
+    let listed: Vec<Listed> = diesel::sql_query(
+        "SELECT DISTINCT list FROM list_entries
           WHERE subject_id = ANY ($1) AND state = 'listed' AND kind IN ('serious_dishonesty', 'judgment_default', 'abnormal_operation')
-            AND (expires_on IS NULL OR expires_on >= $3)
-         UNION
-         SELECT DISTINCT 'item ' || item FROM record_versions
-          WHERE subject_id = ANY ($1) AND item = ANY ($2) AND known_to IS NULL AND state IN ('active', 'disputed')
-            AND (public_until IS NULL OR public_until >= $3) AND (valid_to IS NULL OR public_until IS NOT NULL OR valid_to >= $3)
+            AND (expires_on IS NULL OR expires_on >= $2)
           ORDER BY 1",
     )
     .bind::<Array<SqlUuid>, _>(family)
-    .bind::<Array<Text>, _>(adverse)
     .bind::<Date, _>(today)
     .load(tx.conn())
     .await
     .db()?;
-    Ok(blocks.into_iter().map(|b| b.what).collect())
+    Ok(listed.into_iter().map(|l| l.list).collect())
+}
+
+/// What of an adverse record its publicity depends on.
+#[derive(Debug, QueryableByName)]
+pub(crate) struct Adverse {
+    #[diesel(sql_type = Text)]
+    pub item: String,
+    #[diesel(sql_type = Jsonb)]
+    pub data: Value,
+    #[diesel(sql_type = SqlUuid)]
+    pub agency_id: Uuid,
+    #[diesel(sql_type = Nullable<Date>)]
+    pub decided_on: Option<NaiveDate>,
+    #[diesel(sql_type = Nullable<Date>)]
+    pub valid_to: Option<NaiveDate>,
+    /// As it was sent, or set by a decision.
+    #[diesel(sql_type = Nullable<Date>)]
+    pub public_until: Option<NaiveDate>,
+}
+
+/// The present records of some items about subjects that hold, disputed or not.
+pub(crate) async fn records_of(tx: &mut Tx<'_>, family: &[Uuid], items: &[String]) -> Result<Vec<Adverse>> {
+    diesel::sql_query(
+        "SELECT item, data, agency_id, decided_on, valid_to, public_until FROM record_versions
+          WHERE subject_id = ANY ($1) AND item = ANY ($2) AND known_to IS NULL AND state IN ('active', 'disputed')",
+    )
+    .bind::<Array<SqlUuid>, _>(family)
+    .bind::<Array<Text>, _>(items)
+    .load(tx.conn())
+    .await
+    .db()
 }
 
 /// Lets one transaction at a time put entries on lists, follow records or end what is over: what one decides by looking at entries and records, another

@@ -143,7 +143,7 @@ pub(crate) struct Moved {
     pub cause: String,
 }
 
-/// Takes off a mirror what its source does not say any more: corrected away (`correction`), over (`expiry`), gone (`source`).
+/// Takes off a mirror what its source does not say any more: corrected away (`correction`), repaired (`repair`), over (`expiry`), gone (`source`).
 pub(crate) async fn leave(
     tx: &mut Tx<'_>,
     mirror: &Mirror<'_>,
@@ -158,7 +158,8 @@ pub(crate) async fn leave(
                     exit_cause = c.cause, exit_reason = c.reason
                FROM list_entries o
                LEFT JOIN record_versions p ON p.subject_id = o.subject_id AND p.record_id = o.ground_record_id AND p.known_to IS NULL
-               CROSS JOIN LATERAL (SELECT CASE WHEN p.state = 'withdrawn' THEN 'correction' WHEN p.valid_to < $3 AND p.change <> 'absent' THEN 'expiry'
+               CROSS JOIN LATERAL (SELECT CASE WHEN p.state = 'withdrawn' THEN 'correction' WHEN p.state = 'repaired' THEN 'repair'
+                                               WHEN p.valid_to < $3 AND p.change <> 'absent' THEN 'expiry'
                                                ELSE 'source' END AS cause,
                                           coalesce(p.reason, CASE WHEN p.valid_to < $3 THEN '期满' ELSE '来源已移出' END) AS reason) c
               WHERE e.subject_id = o.subject_id AND e.id = o.id AND o.subject_id = ANY ($1) AND o.list = $5 AND o.keeping = 'mirror' AND o.state = 'listed'
@@ -274,6 +275,61 @@ pub(crate) async fn entries(tx: &mut Tx<'_>, ids: &[(Uuid, Uuid)]) -> Result<Vec
     .load(tx.conn())
     .await
     .db()
+}
+
+/// An entry that moved on to the present version of its document.
+#[derive(Debug, Clone, QueryableByName)]
+pub(crate) struct Onward {
+    #[diesel(sql_type = SqlUuid)]
+    pub subject_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    pub id: Uuid,
+    #[diesel(sql_type = Text)]
+    pub state: String,
+    #[diesel(sql_type = SqlUuid)]
+    pub version_id: Uuid,
+}
+
+/// Lets native entries rest on the present version of their document where all that was decided about it is that its publicity ends: it says what it said,
+/// in the state it had. Returns them.
+pub(crate) async fn move_on(tx: &mut Tx<'_>, subjects: &[Uuid], now: DateTime<Utc>) -> Result<Vec<Onward>> {
+    diesel::sql_query(
+        "WITH onward AS (
+             UPDATE list_entries e SET ground_version_id = p.id
+               FROM record_versions o, record_versions p
+              WHERE e.subject_id = ANY ($1) AND e.keeping = 'native' AND e.ground_state = 'sound'
+                AND e.state IN ('noticed', 'objection_review', 'decided', 'listed')
+                AND o.subject_id = e.subject_id AND o.id = e.ground_version_id AND o.known_to IS NOT NULL
+                AND p.subject_id = e.subject_id AND p.record_id = e.ground_record_id AND p.known_to IS NULL AND p.change = 'stopped'
+                AND p.content_hash = o.content_hash AND p.state = o.state
+          RETURNING e.subject_id, e.id, e.state, p.id AS version_id),
+         step AS (
+             INSERT INTO list_entry_steps (subject_id, entry_id, id, step, from_state, to_state, at, actor_label, detail)
+             SELECT subject_id, id, uuid_v7($3), 'move_on', state, state, $2, 'records', jsonb_build_object('version_id', version_id) FROM onward)
+         SELECT subject_id, id, state, version_id FROM onward",
+    )
+    .bind::<Array<SqlUuid>, _>(subjects)
+    .bind::<Timestamptz, _>(now)
+    .bind::<BigInt, _>(now.timestamp_millis())
+    .load(tx.conn())
+    .await
+    .db()
+}
+
+/// Which of these entries rest on a record that was withdrawn by the decision about a case.
+pub(crate) async fn deleted_by_case(tx: &mut Tx<'_>, entries: &[(Uuid, Uuid)]) -> Result<Vec<Uuid>> {
+    let (subjects, ids): (Vec<Uuid>, Vec<Uuid>) = entries.iter().copied().unzip();
+    let rows: Vec<Id> = diesel::sql_query(
+        "SELECT e.id FROM unnest($1::uuid[], $2::uuid[]) AS k (subject_id, id) JOIN list_entries e ON e.subject_id = k.subject_id AND e.id = k.id
+          WHERE EXISTS (SELECT 1 FROM redress_lines l
+                         WHERE l.subject_id = e.subject_id AND l.target = 'record' AND l.target_id = e.ground_record_id AND l.outcome = 'deleted')",
+    )
+    .bind::<Array<SqlUuid>, _>(subjects)
+    .bind::<Array<SqlUuid>, _>(ids)
+    .load(tx.conn())
+    .await
+    .db()?;
+    Ok(rows.into_iter().map(|r| r.id).collect())
 }
 
 /// Questions native entries whose document is not any more what they rest on, and returns those that are listed and those that are in procedure.

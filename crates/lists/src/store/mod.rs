@@ -3,4 +3,5 @@
 pub(crate) mod channel;
 pub(crate) mod entries;
 pub(crate) mod follow;
+pub(crate) mod projection;
 pub(crate) mod reviews;

@@ -1,6 +1,7 @@
 //! One chunk of rows, in one transaction: whose they are, what they say already, what becomes of each, and all of it written.
 
 use super::ahead::Ahead;
+use super::kept::Kept;
 use super::{Records, record_place, row_place};
 use crate::cell::Cell;
 use crate::check::{Checked, SoundRow, first_half};
@@ -271,6 +272,7 @@ impl Writer<'_> {
         let key = (subject_id, row.statement.business_key);
         let earlier = effects.in_chunk.get(&key).copied();
         let same = |hash: Uuid| hash == row.statement.content_hash;
+        let kept = self.present.get(&key).map(|present| Kept::new(&present.state, present.stopped)).unwrap_or_default();
         let mut record_id = None;
         let mut timeliness = (row.statement.late, row.statement.late_rule.clone());
         if let Some(at) = earlier {
@@ -323,6 +325,7 @@ impl Writer<'_> {
                 timeliness = (present.late, present.late_rule.clone());
             }
         }
+        issues.extend(kept.issues(row.statement.state));
         if row.registration.is_some() {
             issues.extend(self.registration(effects, subject_id, &names, row));
         }
@@ -333,7 +336,7 @@ impl Writer<'_> {
         };
         counts.late += i64::from(row.statement.late && record_id.is_none());
         let issues: Vec<Issue> = issues.into_iter().map(Issue::storable).collect();
-        let version = self.version(subject_id, record_id, row, timeliness, &issues)?;
+        let version = self.version(subject_id, record_id, row, timeliness, kept, &issues)?;
         effects.in_chunk.insert(key, effects.new.len());
         effects.seen.push((subject_id, version.record_id));
         effects.new.push(version);
@@ -373,6 +376,7 @@ impl Writer<'_> {
         record_id: Option<Uuid>,
         row: &SoundRow,
         (late, late_rule): (bool, Option<String>),
+        kept: Kept,
         issues: &[Issue],
     ) -> Result<NewVersion> {
         let id = Uuid::now_v7();
@@ -393,11 +397,11 @@ impl Writer<'_> {
             content_hash: s.content_hash,
             data: s.data.clone(),
             sealed,
-            state: s.state.code(),
+            state: kept.state(s.state).code(),
             decided_on: s.decided_on,
             valid_from: s.valid_from,
             valid_to: s.valid_to,
-            public_until: s.public_until,
+            public_until: kept.public_until(s.public_until),
             late,
             late_rule,
             warnings,

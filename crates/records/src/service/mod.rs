@@ -4,8 +4,10 @@
 pub mod absences;
 mod ahead;
 mod chunk;
+mod kept;
 pub mod load;
 pub mod receive;
+pub mod redress;
 mod registration;
 pub mod rejects;
 pub mod single;

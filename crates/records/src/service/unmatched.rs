@@ -1,6 +1,7 @@
 //! The queue of rows whose subject no rule settles. A person of the credit office decides; until then no answer shows the row.
 
 use super::absences::enqueue_due;
+use super::kept::Kept;
 use super::{Records, record_place, row_place};
 use crate::check::Statement;
 use crate::model::{BATCH_NOT_OPEN, REASON_MISSING, RECORD_OF_OTHER_AGENCY, RECORD_WITHDRAWN, ROW_DECIDED};
@@ -115,6 +116,11 @@ pub async fn link(records: &Records, actor: &Actor, id: Uuid, subject: Uuid, rea
             if old.as_ref().is_some_and(|v| v.state == "withdrawn" && v.change == "withdrawn") {
                 return Err(Problem::new(&RECORD_WITHDRAWN));
             }
+            let kept = match &old {
+                Some(version) => Kept::of(tx, version).await?,
+                None => Kept::default(),
+            };
+            let warnings: Vec<_> = s.warnings.iter().cloned().chain(kept.issues(s.state)).collect();
             let version_id = Uuid::now_v7();
             let record_id = old.as_ref().map_or(version_id, |v| v.record_id);
             if old.as_ref().is_none_or(|v| v.content_hash != s.content_hash) {
@@ -133,16 +139,16 @@ pub async fn link(records: &Records, actor: &Actor, id: Uuid, subject: Uuid, rea
                         .map(|p| records.keys.seal(&record_place(record_id), p.as_bytes()))
                         .transpose()
                         .map_err(Problem::internal)?,
-                    state: s.state.code().to_owned(),
+                    state: kept.state(s.state).code().to_owned(),
                     change: "linked".to_owned(),
                     reason: None,
                     decided_on: s.decided_on,
                     valid_from: s.valid_from,
                     valid_to: s.valid_to,
-                    public_until: s.public_until,
+                    public_until: kept.public_until(s.public_until),
                     late: s.late,
                     late_rule: s.late_rule.clone(),
-                    warnings: (!s.warnings.is_empty()).then(|| serde_json::to_value(&s.warnings)).transpose().map_err(Problem::internal)?,
+                    warnings: (!warnings.is_empty()).then(|| serde_json::to_value(&warnings)).transpose().map_err(Problem::internal)?,
                     agency_id: row.agency_id,
                     batch_id: row.batch_id,
                     row_no: row.row_no,

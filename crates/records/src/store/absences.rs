@@ -202,6 +202,41 @@ pub(crate) async fn noted_in(conn: &mut AsyncPgConnection, batch: Uuid) -> Resul
     Ok(list.and_then(|l| l.id))
 }
 
+/// A whole list that was settled.
+#[derive(Debug, Clone, Copy, QueryableByName)]
+pub(crate) struct Settled {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: Uuid,
+    #[diesel(sql_type = Timestamptz)]
+    pub created_at: DateTime<Utc>,
+}
+
+/// The newest settled list that came after a batch, when it lacks a record (subject, record) of that batch; none when the record is in it or in a newer
+/// one, its provider corrected the record since, or nobody can say what the list held.
+pub(crate) async fn settled_without(conn: &mut AsyncPgConnection, batch: Uuid, (subject, record): (Uuid, Uuid)) -> Result<Option<Settled>> {
+    diesel::sql_query(
+        "SELECT w.id, w.created_at FROM submission_batches b CROSS JOIN LATERAL (
+                SELECT n.id, n.created_at, n.notes_dropped_at FROM submission_batches n
+                 WHERE n.agency_id = b.agency_id AND n.item = b.item AND n.whole AND n.state = 'open' AND n.absences_at IS NOT NULL
+                   AND (n.created_at, n.id) > (b.created_at, b.id)
+                 ORDER BY n.created_at DESC, n.id DESC LIMIT 1) w
+          WHERE b.id = $1 AND w.notes_dropped_at IS NULL AND EXISTS (SELECT 1 FROM snapshot_records s WHERE s.batch_id = w.id)
+            AND NOT EXISTS (SELECT 1 FROM snapshot_records s WHERE s.batch_id = w.id AND s.subject_id = $2 AND s.record_id = $3)
+            AND NOT EXISTS (SELECT 1 FROM snapshot_records s JOIN submission_batches m ON m.id = s.batch_id
+                             WHERE s.subject_id = $2 AND s.record_id = $3 AND m.agency_id = b.agency_id AND m.item = b.item AND m.state = 'open'
+                               AND (m.created_at, m.id) > (w.created_at, w.id))
+            AND NOT EXISTS (SELECT 1 FROM record_versions c
+                             WHERE c.subject_id = $2 AND c.record_id = $3 AND c.change = 'corrected' AND c.known_from > w.created_at)",
+    )
+    .bind::<SqlUuid, _>(batch)
+    .bind::<SqlUuid, _>(subject)
+    .bind::<SqlUuid, _>(record)
+    .get_result(conn)
+    .await
+    .optional()
+    .db()
+}
+
 /// Notes one record in a list.
 pub(crate) async fn note(tx: &mut Tx<'_>, list: Uuid, subject: Uuid, record: Uuid) -> Result<()> {
     diesel::sql_query("INSERT INTO snapshot_records (batch_id, subject_id, record_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")

@@ -24,6 +24,8 @@ pub(crate) struct Present {
     pub agency_id: Uuid,
     pub late: bool,
     pub late_rule: Option<String>,
+    /// Last public day, where a decision set it.
+    pub stopped: Option<NaiveDate>,
 }
 
 /// A version to be written.
@@ -80,7 +82,8 @@ pub(crate) async fn present(client: &(impl GenericClient + Sync), keys: &[(Uuid,
         .prepare(
             "SELECT v.*
                FROM unnest($1::uuid[], $2::uuid[]) AS k (subject_id, business_key) CROSS JOIN LATERAL (
-                    SELECT subject_id, business_key, id, record_id, content_hash, state, change, agency_id, late, late_rule FROM record_versions
+                    SELECT subject_id, business_key, id, record_id, content_hash, state, change, agency_id, late, late_rule,
+                           CASE WHEN warnings @> '[{\"rule\": \"publicity_stopped\"}]' THEN public_until END AS stopped FROM record_versions
                      WHERE subject_id = k.subject_id AND business_key = k.business_key AND known_to IS NULL OFFSET 0) AS v",
         )
         .await
@@ -98,6 +101,7 @@ pub(crate) async fn present(client: &(impl GenericClient + Sync), keys: &[(Uuid,
                 agency_id: r.get(7),
                 late: r.get(8),
                 late_rule: r.get(9),
+                stopped: r.get(10),
             };
             ((r.get(0), r.get(1)), present)
         })

@@ -1,8 +1,9 @@
 //! Every SQL statement about batches, quarantine and record versions: [`bulk`] for chunks, [`versions`] for single records, [`absences`] for what
-//! whole lists lack, the rest here.
+//! whole lists lack, [`marks`] for what stands beside records, the rest here.
 
 pub(crate) mod absences;
 pub(crate) mod bulk;
+pub(crate) mod marks;
 pub(crate) mod versions;
 
 use crate::model::{Batch, BatchFile, Counts, Issue};

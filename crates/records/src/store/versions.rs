@@ -56,6 +56,19 @@ pub(crate) async fn lock_present(tx: &mut Tx<'_>, subject: Uuid, record: Uuid) -
     Err(super::bulk::conflict())
 }
 
+/// The batch of the present version of a record.
+pub(crate) async fn batch_of(conn: &mut AsyncPgConnection, subject: Uuid, record: Uuid) -> Result<Option<Uuid>> {
+    v::table
+        .filter(v::subject_id.eq(subject))
+        .filter(v::record_id.eq(record))
+        .filter(v::known_to.is_null())
+        .select(v::batch_id)
+        .first(conn)
+        .await
+        .optional()
+        .db()
+}
+
 /// The present version with a business key, locked.
 pub(crate) async fn lock_by_key(tx: &mut Tx<'_>, subject: Uuid, key: Uuid) -> Result<Option<Version>> {
     for _ in 0..LOOKS_MAX {
@@ -110,6 +123,20 @@ pub(crate) async fn newest_of_others(conn: &mut AsyncPgConnection, subject: Uuid
         .db()
 }
 
+/// The state a record had before it was withdrawn.
+pub(crate) async fn state_before_withdrawal(conn: &mut AsyncPgConnection, subject: Uuid, record: Uuid) -> Result<Option<String>> {
+    v::table
+        .filter(v::subject_id.eq(subject))
+        .filter(v::record_id.eq(record))
+        .filter(v::state.ne("withdrawn"))
+        .order((v::known_from.desc(), v::id.desc()))
+        .select(v::state)
+        .first(conn)
+        .await
+        .optional()
+        .db()
+}
+
 /// Subjects that a batch said something about.
 pub(crate) async fn subjects_of_batch(conn: &mut AsyncPgConnection, batch: Uuid, after: Uuid, limit: i64) -> Result<Vec<Uuid>> {
     v::table
@@ -156,31 +183,50 @@ pub(crate) async fn undo_progress(tx: &BulkTx<'_>, batch: Uuid) -> Result<Option
 
 /// Undoes a range of rows: each record whose present version came with the batch gets a version that says what the newest batch that is not undone
 /// said before, or, when none did, one that is withdrawn. What the batch ended because its whole list lacked it has row 0 and goes with the first
-/// range. Records that another batch or their provider changed since are left alone. Returns (undone, left alone).
+/// range. Records that another batch or their provider changed since are left alone. What was decided, before the batch came or about what it said, goes
+/// on: that a record is repaired or shielded, or its publicity stopped. Where a shield has ended since, the record is in the state it had beneath it.
+/// Returns (undone, left alone).
 pub(crate) async fn undo_rows(tx: &BulkTx<'_>, batch: Uuid, from: i64, to: i64, reason: &str, now: DateTime<Utc>) -> Result<(i64, i64)> {
     let row = tx
         .raw()
         .query_one(
             "WITH touched AS (
                  SELECT DISTINCT subject_id, record_id FROM record_versions
-                  WHERE batch_id = $1 AND (row_no > $2 OR $2 = 0) AND row_no <= $3 AND change IN ('loaded', 'linked', 'absent')),
+                  WHERE batch_id = $1 AND (row_no > $2 OR $2 = 0) AND row_no <= $3
+                    AND change IN ('loaded', 'linked', 'absent', 'repaired', 'shielded', 'unshielded', 'stopped')),
              present AS (
                  SELECT v.* FROM record_versions v JOIN touched t USING (subject_id, record_id) WHERE v.known_to IS NULL),
              closed AS (
                  UPDATE record_versions v SET known_to = greatest($5, v.known_from) FROM present p
                   WHERE v.subject_id = p.subject_id AND v.id = p.id AND p.batch_id = $1 AND v.known_to IS NULL
-                    AND (p.change IN ('loaded', 'linked', 'absent') OR (p.change = 'undone' AND p.state <> 'withdrawn'))
-              RETURNING v.subject_id, v.record_id),
+                    AND (p.change IN ('loaded', 'linked', 'absent', 'repaired', 'shielded', 'unshielded', 'stopped')
+                         OR (p.change = 'undone' AND p.state <> 'withdrawn'))
+              RETURNING v.subject_id, v.record_id, v.state, v.public_until, v.warnings,
+                        coalesce(v.warnings @> '[{\"rule\": \"publicity_stopped\"}]', false) AS stopped),
              written AS (
                  INSERT INTO record_versions (subject_id, id, record_id, item, item_version, business_key, content_hash, data, sealed, state, change,
                         reason, decided_on, valid_from, valid_to, public_until, late, late_rule, warnings, agency_id, batch_id, row_no, known_from)
                  SELECT s.subject_id, gen_random_uuid(), s.record_id, s.item, s.item_version, s.business_key,
                         CASE WHEN s.earlier THEN s.content_hash ELSE gen_random_uuid() END,
-                        s.data, s.sealed, CASE WHEN s.earlier THEN s.state ELSE 'withdrawn' END, 'undone',
-                        $4, s.decided_on, s.valid_from, s.valid_to, s.public_until, s.late, s.late_rule, s.warnings, s.agency_id,
+                        s.data, s.sealed,
+                        CASE WHEN c.state IN ('repaired', 'shielded') THEN c.state WHEN NOT s.earlier THEN 'withdrawn'
+                             WHEN s.state = 'shielded' THEN coalesce(s.beneath, 'active') ELSE s.state END, 'undone',
+                        $4, s.decided_on, s.valid_from, s.valid_to, CASE WHEN c.stopped THEN least(s.public_until, c.public_until) ELSE s.public_until END,
+                        s.late, s.late_rule,
+                        CASE WHEN c.stopped THEN c.warnings
+                             WHEN s.state = 'shielded' AND c.state <> 'shielded' THEN (
+                                  SELECT jsonb_agg(w.issue) FROM jsonb_array_elements(s.warnings) AS w (issue)
+                                   WHERE w.issue ->> 'rule' IS DISTINCT FROM 'record_shielded')
+                             ELSE s.warnings END, s.agency_id,
                         CASE WHEN s.earlier THEN s.batch_id ELSE $1 END, s.row_no, greatest($5, s.floor)
                    FROM closed c CROSS JOIN LATERAL (
                         SELECT o.*, o.batch_id <> $1 AND b.state = 'open' AS earlier,
+                               coalesce((SELECT w.issue ->> 'value' FROM jsonb_array_elements(o.warnings) AS w (issue)
+                                          WHERE w.issue ->> 'rule' = 'record_shielded' LIMIT 1),
+                                        (SELECT x.state FROM record_versions x
+                                          WHERE x.subject_id = o.subject_id AND x.record_id = o.record_id AND x.batch_id = o.batch_id
+                                            AND x.state NOT IN ('repaired', 'shielded') AND x.known_from <= o.known_from
+                                          ORDER BY x.known_from DESC, x.id DESC LIMIT 1)) AS beneath,
                                (SELECT max(x.known_from) FROM record_versions x WHERE x.subject_id = c.subject_id AND x.record_id = c.record_id) AS floor
                           FROM record_versions o JOIN submission_batches b ON b.id = o.batch_id
                          WHERE o.subject_id = c.subject_id AND o.record_id = c.record_id

@@ -167,13 +167,14 @@ fn remarks(answer: &CheckAnswer, changed: bool) -> String {
         .iter()
         .filter(|entry| entry.under_review)
         .map(|entry| format!("{}的认定依据正在复核，复核期间不得采取措施", entry.name));
+    let disputed = answer.lists.iter().filter(|entry| entry.disputed).map(|entry| format!("{}的信息正在异议处理中", entry.name));
     let stale = answer
         .lists
         .iter()
         .filter(|entry| entry.stale == Some(true))
         .map(|entry| format!("{}的来源数据未按时更新，请向来源单位核实", entry.name));
     let mismatch = answer.subject.name_mismatch.then(|| "所填名称与平台登记的名称不符，请核对".to_owned());
-    changed.into_iter().chain(mismatch).chain(under_review).chain(stale).collect::<Vec<_>>().join("；")
+    changed.into_iter().chain(mismatch).chain(under_review).chain(disputed).chain(stale).collect::<Vec<_>>().join("；")
 }
 
 fn unanswered(stated: Stated, problem: &str) -> Line {

@@ -313,6 +313,7 @@ fn entry(inquiry: &Inquiry, door: &Door<'_>, sight: &Sight, list: &ListDefinitio
         listed_on: row.listed_on,
         expires_on: row.expires_on,
         under_review: !row.stands,
+        disputed: row.disputed,
         stale: stale(inquiry, list, row),
         measures: Vec::new(),
     }

@@ -80,6 +80,8 @@ impl<'a> Seen<'a> {
 
     fn entry(&self, directory: &Snapshot) -> MessageEntry {
         let row = self.row;
+        // What the subject did is told while it stands on the list; whoever lifts a measure needs ids, list and measure.
+        let stands = row.entry_state == "listed";
         let Some((list, _)) = &self.listed else {
             return MessageEntry {
                 id: row.entry_id,
@@ -93,6 +95,7 @@ impl<'a> Seen<'a> {
                 expires_on: None,
                 ground_document: None,
                 ground_state: None,
+                disputed: false,
             };
         };
         MessageEntry {
@@ -102,11 +105,12 @@ impl<'a> Seen<'a> {
             kind: Some(row.entry_kind.clone()),
             authority: directory.agency(row.entry_agency).map(|a| a.name.clone()),
             legal_basis: self.text(&row.legal_basis),
-            facts: self.text(&row.facts),
+            facts: self.text(&row.facts).filter(|_| stands),
             listed_on: row.listed_on,
             expires_on: row.expires_on,
-            ground_document: row.ground_document.as_deref().and_then(|number| self.text(number)),
+            ground_document: row.ground_document.as_deref().filter(|_| stands).and_then(|number| self.text(number)),
             ground_state: Some(row.ground_state.clone()),
+            disputed: row.disputed,
         }
     }
 

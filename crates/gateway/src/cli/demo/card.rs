@@ -40,7 +40,18 @@ pub(super) struct Card {
     pub example_uscc: String,
 }
 
+/// A case that is followed without a login. Its code is shown once, when the case is filed, so it is kept at once and beside the card, which is written
+/// last.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Followed {
+    /// Number of the case.
+    pub case_no: String,
+    /// The code that opens it.
+    pub code: String,
+}
+
 const PROGRESS_FILE: &str = "demo.progress.json";
+const FOLLOWED_FILE: &str = "demo.case.json";
 const CARD_FILE: &str = "demo.json";
 
 impl Progress {
@@ -67,6 +78,18 @@ impl Card {
         // Left behind it does no harm: the card is looked at first.
         let _ = std::fs::remove_file(data_dir.join(PROGRESS_FILE));
         Ok(())
+    }
+}
+
+impl Followed {
+    /// The case that was filed, if one was.
+    pub fn read(data_dir: &Path) -> Result<Option<Self>, Failure> {
+        read(&data_dir.join(FOLLOWED_FILE))
+    }
+
+    /// Keeps it.
+    pub fn save(&self, data_dir: &Path) -> Result<(), Failure> {
+        save(&data_dir.join(FOLLOWED_FILE), self)
     }
 }
 
@@ -129,12 +152,12 @@ fn quoted(word: &str) -> String {
     if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
-/// Six things to try. They name the program, the server and the file in full, so that they work from any folder.
-fn commands(card: &Card, url: &str, sample: &Path) -> [(&'static str, String); 6] {
+/// Things to try. They name the program, the server and the file in full, so that they work from any folder.
+fn commands(card: &Card, followed: Option<&Followed>, url: &str, sample: &Path) -> Vec<(&'static str, String)> {
     let program = std::env::current_exe().map_or_else(|_| "credence".to_owned(), |path| quoted(&path.display().to_string()));
     let (uscc, key) = (&card.example_uscc, &card.provider_key);
     let at = |path: &str| quoted(&format!("{url}{path}"));
-    [
+    let mut commands = vec![
         ("a company's public file; no login is needed", format!("curl -s {}", at(&format!("/v1/subjects/{uscc}/file")))),
         (
             "its penalties, as of a past day",
@@ -156,12 +179,20 @@ fn commands(card: &Card, url: &str, sample: &Path) -> [(&'static str, String); 6
             "who stands on a list, and on what ground; docs/walkthrough-joint-action.md goes the whole way there and back, with every request",
             format!("curl -s {}", at(&format!("/v1/lists/{}/entries", super::joint_action::SANCTIONED))),
         ),
-    ]
+    ];
+    if let Some(case) = followed {
+        let body = json!({ "case_no": case.case_no, "code": case.code });
+        commands.push((
+            "how far the repair of a penalty has come (`tracker`): nothing here shows it, one agency has answered, one is overdue; 1. has one in dispute",
+            format!("curl -s {} -H 'Content-Type: application/json' -d {}", at("/v1/case-lookups"), quoted(&body.to_string())),
+        ));
+    }
+    commands
 }
 
 /// Prints where the city is served, who can log in, and what to try.
-pub(super) fn print(context: &Context, card: &Card, url: &str, sample: &Path, took: Duration) {
-    let commands = commands(card, url, sample);
+pub(super) fn print(context: &Context, card: &Card, followed: Option<&Followed>, url: &str, sample: &Path, took: Duration) {
+    let commands = commands(card, followed, url, sample);
     let tries: Vec<_> = commands.iter().map(|(what, command)| json!({ "what": what, "command": command })).collect();
     let value = json!({ "url": url, "password": card.password, "accounts": card.accounts, "provider_key": card.provider_key, "example_uscc": card.example_uscc, "try": tries });
     context.print(&value, || {
@@ -179,7 +210,7 @@ pub(super) fn print(context: &Context, card: &Card, url: &str, sample: &Path, to
             quoted(&format!("{url}/v1/sessions"))
         ));
         text.push_str(&format!("\nAPI key of a provider: {}\ncode of a company:     {}\n", card.provider_key, card.example_uscc));
-        text.push_str("\nsix things to try in another terminal:\n");
+        text.push_str("\nthings to try in another terminal:\n");
         for (n, (what, command)) in (1..).zip(&commands) {
             text.push_str(&format!("\n# {n}. {what}\n{command}\n"));
         }
@@ -225,6 +256,13 @@ mod tests {
         let card = Card { password: "p".into(), accounts: vec![], provider_key: "k".into(), example_uscc: "c".into() };
         card.save(&dir).unwrap();
         assert!(Progress::read(&dir).unwrap().is_none() && Card::read(&dir).unwrap().is_some());
+        assert!(Followed::read(&dir).unwrap().is_none());
+        Followed { case_no: "XF1".into(), code: "ABCDE23456".into() }.save(&dir).unwrap();
+        let followed = Followed::read(&dir).unwrap();
+        // Without a case there is nothing to follow, and nothing is said of it.
+        assert_eq!(commands(&card, None, "http://h:1", &dir).len() + 1, commands(&card, followed.as_ref(), "http://h:1", &dir).len());
+        let (_, last) = commands(&card, followed.as_ref(), "http://h:1", &dir).pop().unwrap();
+        assert!(last.ends_with(r#"-d '{"case_no":"XF1","code":"ABCDE23456"}'"#), "{last}");
         std::fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -8,7 +8,7 @@ use crate::app::App;
 use chrono::{Datelike, Days, NaiveDate};
 use credence_audit::feed;
 use credence_catalog::{Configuration, Viewer};
-use credence_core::{Actor, ManualClock, paging};
+use credence_core::{Actor, Clock, ManualClock, paging};
 use credence_demo::{City, Feed, Organisation, OrganisationKind};
 use credence_dispatch::model::actions::working_days;
 use credence_dispatch::model::directives::{InboxPosition, NewFeedback};
@@ -48,15 +48,15 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The officials who act.
 pub(super) struct Officials {
     /// Proposes and serves notices, for the market regulator.
-    proposer: Actor,
+    pub(super) proposer: Actor,
     /// Decides, for the same.
-    decider: Actor,
+    pub(super) decider: Actor,
     /// Confirms joint action.
-    credit_office: Actor,
+    pub(super) credit_office: Actor,
     /// Carries out, for the approval bureau.
-    approval: Actor,
+    pub(super) approval: Actor,
     /// Carries out, for the housing bureau.
-    housing: Actor,
+    pub(super) housing: Actor,
 }
 
 impl Officials {
@@ -73,16 +73,20 @@ impl Officials {
 }
 
 /// The actor of an account, as a request of it would have.
-async fn logged_in(app: &App, accounts: &Accounts, name: &str, password: &str) -> Result<Actor, Failure> {
+pub(super) async fn logged_in(app: &App, accounts: &Accounts, name: &str, password: &str) -> Result<Actor, Failure> {
     let username = accounts.names.get(name).ok_or_else(|| format!("there is no account {name}"))?;
     let tokens = app.identity.login(username, password.to_owned()).await?;
     Ok(app.identity.authenticate(&tokens.access_token).await?)
 }
 
+/// A clock that stands at noon of a day.
+pub(super) fn noon(day: NaiveDate) -> Arc<dyn Clock> {
+    Arc::new(ManualClock::at(day.and_hms_opt(4, 0, 0).unwrap_or_default().and_utc()))
+}
+
 /// The lists as they were worked with on a day that is over: what the demonstration's officials did two weeks ago is entered as of then.
 fn on(app: &App, day: NaiveDate) -> Lists {
-    let noon = day.and_hms_opt(4, 0, 0).unwrap_or_default().and_utc();
-    Lists { clock: Arc::new(ManualClock::at(noon)), ..app.lists.clone() }
+    Lists { clock: noon(day), ..app.lists.clone() }
 }
 
 /// Entries that officials of an agency made on a list, oldest first.

@@ -1,0 +1,15 @@
+DROP INDEX attachments_subject_day;
+DROP TABLE case_notices;
+DROP TABLE effect_followups;
+DROP FUNCTION effect_followups_guard();
+DROP TABLE effects;
+DROP TABLE repair_trainings;
+DROP TABLE repair_bars;
+DROP TABLE redress_commitments;
+DROP TABLE redress_extensions;
+DROP TABLE redress_stops;
+DROP TABLE redress_papers;
+DROP TABLE redress_steps;
+DROP TABLE redress_lines;
+DROP FUNCTION redress_lines_guard();
+DROP TABLE redress_cases;
