@@ -17,6 +17,7 @@ mod cli;
 mod directives;
 mod durability;
 mod effects;
+mod effects_killed;
 mod evaluation;
 mod feed;
 mod files;
