@@ -158,8 +158,8 @@ pub(crate) struct Received {
 
 /// Every agency but `decider` that has received a record or entry: that looked at the subject's file before this moment, or that found it by a check; and
 /// who answers for it, when another decided. A look that began and whose end is not known may have shown it. Looks by which a case was dealt with are none
-/// of these, and what a check told is asked of its answer. Whoever was handed a directive that rests on it hears of it from joint action, by its release or
-/// its update, and not a second time; once that release lies behind, what it looked at since is told here.
+/// of these, and what a check told is asked of its answer. Whoever has it by a directive alone, or by the check that the directive asked for, hears of it
+/// from joint action, by its release or its update; who looked at the file has the record itself, and is told whatever directives it has.
 pub(crate) async fn recipients(
     tx: &mut Tx<'_>,
     new: &NewEffect<'_>,
@@ -178,13 +178,14 @@ pub(crate) async fn recipients(
              SELECT c.agency_id FROM checks c
               WHERE c.subject_id = ANY ($1) AND EXISTS (
                   SELECT 1 FROM jsonb_array_elements(c.result -> 'lists') AS l (entry) WHERE l.entry ->> 'entry_id' IN (SELECT id::text FROM on_it))
+                AND NOT EXISTS (
+                  SELECT 1 FROM directives d
+                   WHERE d.subject_id = ANY ($1) AND d.entry_id IN (SELECT id FROM on_it) AND d.agency_id = c.agency_id AND d.kind = 'execute'
+                     AND d.delivered_at IS NOT NULL AND (d.state <> 'released' OR d.ended_at >= $7))
              UNION
              SELECT $6::uuid)
          SELECT a.id AS agency_id, a.state = 'active' AS active FROM received r JOIN agencies a ON a.id = r.agency_id
-          WHERE a.id <> $3 AND (a.id = $6 OR NOT EXISTS (
-                SELECT 1 FROM directives d
-                 WHERE d.subject_id = ANY ($1) AND d.entry_id IN (SELECT id FROM on_it) AND d.agency_id = a.id AND d.kind = 'execute'
-                   AND d.delivered_at IS NOT NULL AND (d.state <> 'released' OR d.ended_at >= $7)))
+          WHERE a.id <> $3
           ORDER BY a.id",
     )
     .bind::<Array<SqlUuid>, _>(family)
